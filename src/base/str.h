@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+/*
+ * Slices of bytes that somebody else owns, and strict conversions. Nothing
+ * here allocates, and nothing needs a terminating NUL unless it says so.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+
+struct slice {
+	const char *p; /* may be NULL when len is 0 */
+	size_t len;
+};
+
+#define SLICE_LIT(s) ((struct slice){ (s), sizeof(s) - 1 })
+#define SLICE_NONE ((struct slice){ NULL, 0 })
+/* For printf("%.*s"): the length is cut to INT_MAX. */
+#define SLICE_FMT(s) slice_fmt_len(s), ((s).p != NULL ? (s).p : "")
+
+struct slice slice_of(const char *cstr); /* NULL gives SLICE_NONE */
+int slice_fmt_len(struct slice s);
+bool slice_eq(struct slice a, struct slice b);
+bool slice_case_eq(struct slice a, struct slice b); /* ASCII only */
+bool slice_has_prefix(struct slice s, struct slice prefix);
+bool slice_case_has_prefix(struct slice s, struct slice prefix);
+bool slice_case_has_suffix(struct slice s, struct slice suffix);
+/* Position of c, or -1. */
+ptrdiff_t slice_find(struct slice s, char c);
+/* Without leading and trailing SP and HTAB. */
+struct slice slice_trim(struct slice s);
+/*
+ * Cuts the next element off a list: everything up to the next sep goes to
+ * *elem, trimmed; *rest moves behind it. False when *rest is used up. Empty
+ * elements are returned as empty slices.
+ */
+bool slice_next(struct slice *rest, char sep, struct slice *elem);
+/* True when the comma list holds the token, compared whole, any case. */
+bool slice_list_has(struct slice list, struct slice token);
+
+/* 1*DIGIT without sign or blank, no overflow past max. 0 or -1. */
+int str_to_u64(struct slice s, uint64_t max, uint64_t *out) MUST_CHECK;
+/* 1*HEXDIG, at most 16 digits. 0 or -1. */
+int str_hex_to_u64(struct slice s, uint64_t *out) MUST_CHECK;
+/* Copies and terminates; cuts what does not fit. Returns the length stored. */
+size_t str_copy(char *dst, size_t dstlen, struct slice src);
+/*
+ * For text that comes from outside: keeps printable ASCII but for the bytes
+ * in `refuse`, replaces every other byte by '_', cuts to fit, terminates.
+ */
+size_t str_copy_clean(
+    char *dst, size_t dstlen, struct slice src, const char *refuse);
+/* The entry of names[] nearest to word (edit distance <= 3), or NULL. */
+const char *str_nearest(
+    const char *word, const char *const names[], size_t count);
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+/*
+ * A scan engine with its signatures loaded. engine_clamav.c is the only file
+ * that knows libclamav; engine_fake.c stands in for it in tests and is never
+ * installed. libclamav fails open, so the rules that make a scan count as
+ * complete live behind this interface.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/scan.h"
+#include "base/str.h"
+
+struct engine;
+
+struct engine_load {
+	const char *database;  /* folder, or "embedded" */
+	const char *temp_dir;  /* a private folder for the time of loading */
+	uint64_t min_signatures;
+	bool pua, official_only;
+};
+struct engine_info {
+	uint32_t signatures;
+	bool embedded;
+	bool has_eicar; /* the set has an EICAR signature, so it is demanded */
+	char engine[32];   /* "ClamAV 1.4.6" */
+	char database[96]; /* "main 62, daily 27780, 3 other files" */
+	/*
+	 * Canonical digest of engine version, functionality level and all
+	 * signature files: the same on two machines that loaded the same set.
+	 */
+	unsigned char digest[32];
+};
+
+/*
+ * Loads and compiles; adds tolsey's canary signature to whatever was loaded.
+ * NULL with the reason, in the words of the library, in err.
+ */
+struct engine *engine_open(
+    const struct engine_load *load, char *err, size_t errlen);
+void engine_close(struct engine **e);
+const struct engine_info *engine_info(const struct engine *e);
+/*
+ * Finds the canary, EICAR where the set has it, and passes clean samples.
+ * 0, or -1 with the reason.
+ */
+int engine_self_test(struct engine *e, char *err, size_t errlen) MUST_CHECK;
+/*
+ * In a worker, after the fork: from now on temporary files go to dir, which
+ * is this process's alone, and at most temp_max bytes of them are written
+ * (then the process ends itself). 0 or -1.
+ */
+int engine_enter_worker(
+    struct engine *e, const char *dir, uint64_t temp_max) MUST_CHECK;
+
+struct engine_job {
+	enum scan_kind kind;
+	const void *data;
+	size_t len;
+	const struct scan_opts *opts;
+	uint64_t budget_us; /* the engine's own limit is set below it */
+	const char *part;   /* what the findings name as their part, or "" */
+};
+/*
+ * Scans once. Adds to *answer: findings, type, and complete = 0 with the first
+ * reason when any rule of a complete scan was broken; the caller sets
+ * complete = 1 before the first of the scans that make up a verdict.
+ */
+void engine_scan(
+    struct engine *e, const struct engine_job *job, struct scan_answer *answer);
+/* libclamav's option words for these settings. */
+struct engine_flags {
+	bool heuristic_alerts, alert_encrypted, alert_broken, alert_macros;
+	bool image_fuzzy_hash;
+};
+void engine_scan_flags(const struct engine_flags *f, struct scan_opts *opts);
+/* Version of the library as built and as running, for -V. */
+const char *engine_version_built(void);
+const char *engine_version_running(void);
+
+/* Helpers of all engines: add one finding, keep within the maximum. */
+void scan_answer_add(struct scan_answer *a, enum outcome o, struct slice name,
+    struct slice part);
+/* The scan was not complete; the first reason stays. */
+void scan_answer_incomplete(
+    struct scan_answer *a, enum outcome reason, const char *text);
+#endif

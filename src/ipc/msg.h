@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef IPC_MSG_H
+#define IPC_MSG_H
+/*
+ * The messages between processes: types, payloads, and the allow-list that
+ * says who may say what to whom. Payloads hold no pointers; both ends are of
+ * one build, so they are in host order and compared by size.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/scan.h"
+#include "base/str.h"
+
+enum role {
+	ROLE_PARENT = 1,
+	ROLE_NET = 2,
+	ROLE_SCAN = 4,
+	ROLE_WORKER = 8,
+	ROLE_CTL = 16,
+	ROLE_CHECK = 32 /* tolsey-net run only to check a configuration */
+};
+enum msg_type {
+#define MSG(id, name, from, to, payload, tail, minfd, maxfd) MSG_##name = id,
+#include "ipc/msg.def"
+};
+#define MSG_MAX_FDS 1
+#define MSG_INLINE_BODY_MAX 32768 /* larger bodies travel as a descriptor */
+#define MSG_TEXT_MAX 512
+
+struct msg_hdr {
+	uint16_t type, nfds;
+	uint32_t len; /* of payload and tail */
+};
+struct msg_none {
+	uint32_t unused;
+};
+struct msg_number {
+	uint64_t number;
+};
+struct msg_text {
+	char text[MSG_TEXT_MAX]; /* NUL-terminated, one line */
+};
+struct msg_name {
+	char name[64];
+};
+struct msg_start {
+	uint32_t instance; /* of net: 0 ...; of scan: the signature generation */
+	uint32_t nets;     /* how many net processes there are */
+	uint32_t uid, gid; /* to become; UINT32_MAX: stay as started */
+	uint32_t sandbox;  /* CONF_SANDBOX_* */
+};
+struct msg_conf {
+	uint32_t generation;
+	uint32_t len; /* of the text in the memfd */
+};
+struct msg_log {
+	uint32_t stream; /* enum log_stream */
+	uint32_t syslog; /* 1: no descriptor, use syslog */
+	uint32_t level;
+};
+struct msg_metrics {
+	uint32_t block;   /* index of the receiver's own block; ctl: UINT32_MAX */
+	uint32_t nblocks; /* the memfd holds an array of so many */
+};
+struct msg_listener {
+	uint32_t kind; /* enum listener_kind */
+	char name[96]; /* as configured, for logs */
+};
+enum listener_kind { LISTENER_ICAP, LISTENER_CONTROL, LISTENER_METRICS };
+struct msg_slot_dir {
+	uint32_t slot;
+	uint32_t jail;  /* enum msg_jail */
+	char path[240]; /* the slot's private temporary folder */
+};
+enum msg_jail {
+	MSG_JAIL_TMPFS, /* path is a tmpfs of its own, mounted by the parent */
+	MSG_JAIL_DIR    /* a folder; the worker tries a user namespace first */
+};
+struct msg_loaded {
+	uint32_t generation;
+	uint32_t signatures;
+	uint64_t loaded_wall_us;
+	uint32_t load_ms;
+	uint32_t embedded;      /* 1: tolsey's own small set */
+	char engine[32];        /* "ClamAV 1.4.6" */
+	char database[96];      /* "main 62, daily 27780, 3 other files" */
+	unsigned char digest[32]; /* engine and signatures, for the ISTag */
+};
+struct msg_worker {
+	uint32_t slot;
+	uint32_t generation;
+	uint64_t incarnation; /* unique over all workers of a parent's life */
+	uint64_t scan_id;     /* where a scan is meant, else 0 */
+};
+struct msg_lost {
+	struct msg_worker worker;
+	int32_t signal; /* that ended it, 0 = exited */
+	int32_t status; /* exit status */
+	uint32_t overdue; /* 1: the loader killed it on OVERDUE */
+};
+struct msg_scan_request {
+	uint64_t scan_id;
+	uint64_t size;      /* of the body: inline (the tail) or the descriptor */
+	uint64_t budget_us; /* from the start of the scan to the kill */
+	uint32_t kind;      /* enum scan_kind */
+	uint32_t conf_generation;
+	uint32_t ncodings;
+	uint32_t codings[SCAN_MAX_CODINGS];
+	uint32_t is_multipart; /* 1: boundary names the parts */
+	char boundary[80];
+	struct scan_opts opts;
+};
+struct msg_scan_id {
+	uint64_t scan_id;
+};
+/* The tail is nfindings times struct scan_finding. */
+struct msg_scan_result {
+	uint64_t scan_id;
+	uint32_t complete, reason, nfindings, dropped, final;
+	uint32_t wall_us, cpu_us;
+	char text[96];
+	char type[SCAN_TYPE_MAX];
+};
+struct msg_status_child {
+	uint32_t role, instance; /* role 0: empty row */
+	int32_t pid;
+	uint32_t restarts;
+	uint64_t since_wall_us;
+};
+struct msg_status {
+	uint64_t number; /* of STATUS_ASK */
+	uint64_t started_wall_us;
+	struct msg_loaded loaded; /* generation 0: none */
+	uint32_t loading;         /* 1: a loader is at work */
+	uint32_t workers;         /* configured */
+	char last_reload_error[MSG_TEXT_MAX];
+	char sandbox[96]; /* what protects the workers, and what is missing */
+	struct msg_status_child children[24];
+};
+struct msg_reload_result {
+	uint64_t number; /* of RELOAD_DB */
+	uint32_t ok;
+	uint32_t generation;
+	char text[MSG_TEXT_MAX];
+};
+
+/* The largest datagram: header, payload, tail. */
+#define MSG_MAX_LEN (8 + sizeof(struct msg_status) + 65536)
+
+/*
+ * NULL, or why the peer in role `from` has broken the rules by sending this to
+ * `to`. len is what follows the header, as received.
+ */
+const char *msg_violation(const struct msg_hdr *h, size_t len, size_t nfds,
+    enum role from, enum role to);
+const char *msg_name(uint16_t type); /* "SCAN_RESULT", "?" */
+size_t msg_payload_size(uint16_t type);
+const char *role_name(enum role r); /* "net" */
+/*
+ * A worker's result, checked field by field (it is hostile): every string
+ * terminated and printable, enums in range, counts that fit the tail. 0 and
+ * *out, or -1.
+ */
+int msg_scan_result_check(const struct msg_scan_result *r, struct slice tail,
+    struct scan_answer *out) MUST_CHECK;
+#endif

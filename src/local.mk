@@ -1,0 +1,11 @@
+include src/base/local.mk
+include src/conf/local.mk
+include src/proto/local.mk
+include src/ipc/local.mk
+include src/engine/local.mk
+include src/engine/unpack/local.mk
+include src/service/local.mk
+include src/net/local.mk
+include src/scan/local.mk
+include src/ctl/local.mk
+include src/sys/local.mk

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef NET_SCHED_H
+#define NET_SCHED_H
+/*
+ * Gives scans to this net's workers: small before bulk with ageing, one
+ * running and at most one queued per worker, the shortest queue first, one
+ * worker reserved for small objects. It knows neither libevent nor sockets:
+ * workers are ports that a test may fake, time comes from clock and timerq.
+ *
+ * A job without SCAN_STARTED whose worker is lost is sent to another one; only
+ * the started one is blamed (failed, or timeout when it was overdue).
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/scan.h"
+#include "base/timerq.h"
+#include "ipc/msg.h"
+
+struct sched;
+struct sched_done;
+
+/* How to reach one worker. */
+struct sched_port {
+	/* false: it does not take it now (sched_writable() follows) */
+	bool (*send)(void *ctx, const struct msg_scan_request *rq,
+	    struct slice body, int fd, bool *dead);
+	void (*close)(void *ctx); /* sched is done with the port: free it */
+	void *ctx;
+};
+/* What sched asks of the loader and tells the world. */
+struct sched_ops {
+	void (*overdue)(void *ctx, const struct msg_worker *w);
+	void (*retire)(void *ctx, const struct msg_worker *w);
+	/* a loader did not report a loss within 2 s of OVERDUE */
+	void (*stuck)(void *ctx, const struct msg_worker *w);
+	/* the answer to job; answer is NULL unless how is SCHED_ANSWER */
+	void (*done)(void *ctx, uint64_t job, uint64_t owner,
+	    const struct sched_done *d);
+	void *ctx;
+};
+enum sched_how {
+	SCHED_ANSWER,   /* the worker answered */
+	SCHED_LOST,     /* the worker ended during this scan */
+	SCHED_OVERDUE,  /* the deadline passed */
+	SCHED_QUEUED,   /* not started within its queue time */
+	SCHED_VIOLATION /* the worker broke the rules */
+};
+struct sched_done {
+	enum sched_how how;
+	const struct scan_answer *answer;
+	uint64_t queue_us, scan_us; /* waiting, from start to answer */
+	uint32_t generation;        /* of the signatures */
+	int32_t signal;             /* LOST */
+};
+struct sched_job {
+	uint64_t owner; /* the transaction's id, given back in done() */
+	struct msg_scan_request rq; /* scan_id is filled in by sched */
+	struct slice body;          /* inline; must live until done or cancel */
+	int fd;                     /* or -1; likewise */
+	uint64_t queue_deadline_us; /* absolute: give up if not started */
+	bool prefix; /* never delays a whole scan; small lane */
+};
+
+struct sched *sched_new(struct timerq *tq, const struct sched_ops *ops);
+void sched_free(struct sched **s); /* jobs end without done() */
+void sched_limits(struct sched *s, uint64_t worker_max_scans);
+/* Returns the job's id, 0 when out of memory. done() never runs inside. */
+uint64_t sched_submit(struct sched *s, const struct sched_job *job);
+/* Forgets the job: no done(). A running scan's worker ends it in its time. */
+void sched_cancel(struct sched *s, uint64_t job);
+/* Workers come and go. */
+int sched_worker_add(struct sched *s, const struct msg_worker *w,
+    const struct sched_port *port) MUST_CHECK;
+void sched_worker_lost(struct sched *s, const struct msg_lost *l);
+/* The port is at its end (EOF); the loader's word on why may follow. */
+void sched_worker_eof(struct sched *s, uint64_t incarnation);
+void sched_worker_writable(struct sched *s, uint64_t incarnation);
+/* What a worker says. A violation ends that worker (overdue() and close). */
+void sched_started(struct sched *s, uint64_t incarnation, uint64_t scan_id);
+void sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
+    const struct scan_answer *answer);
+void sched_violation(struct sched *s, uint64_t incarnation, const char *why);
+/* Workers of an older generation get no new jobs, and are retired when idle. */
+void sched_generation(struct sched *s, uint32_t generation);
+unsigned int sched_workers(const struct sched *s); /* of the present generation */
+unsigned int sched_queued(const struct sched *s);
+unsigned int sched_running(const struct sched *s);
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef PROTO_CHUNK_H
+#define PROTO_CHUNK_H
+/* Incremental decoder of chunked bodies (RFC 9112 7.1; rules CH-*). */
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "proto/errors.h"
+
+#define CHUNK_MAX_LINE 1024
+#define CHUNK_MAX_TRAILER 16384
+
+enum chunk_event {
+	CHUNK_MORE,  /* everything was consumed, more input is needed */
+	CHUNK_DATA,  /* *data holds body bytes, pointing into the input */
+	CHUNK_END,   /* last-chunk, trailer and blank line were read */
+	CHUNK_ERROR
+};
+struct chunk_rx {
+	int state;
+	uint64_t left; /* of the present chunk: may be read past the decoder */
+	bool ieof, use_original_body;
+	struct buf line;
+	struct buf trailer; /* raw trailer lines with their CRLF */
+	enum proto_err err;
+};
+void chunk_rx_init(struct chunk_rx *c);
+void chunk_rx_free(struct chunk_rx *c);
+/* Starts over for the next body, keeping memory. */
+void chunk_rx_reset(struct chunk_rx *c);
+/* Consumes from *in (moving it forward) until there is an event. */
+enum chunk_event chunk_rx_feed(
+    struct chunk_rx *c, struct slice *in, struct slice *data);
+/*
+ * For bytes read straight into their place: n body bytes (n <= left) came and
+ * were stored by the caller.
+ */
+void chunk_rx_skip(struct chunk_rx *c, uint64_t n);
+#endif
