@@ -11,7 +11,8 @@
 uint64_t clock_mono_us(void);
 /* CLOCK_REALTIME, microseconds since 1970. */
 uint64_t clock_wall_us(void);
-/* From now on both clocks stand where *mono_us and *wall_us say; NULL undoes. */
+/* From now on both clocks stand where *mono_us and *wall_us say; NULL undoes.
+ */
 void clock_set_fake(const uint64_t *mono_us, const uint64_t *wall_us);
 /* IMF-fixdate ("Tue, 18 Nov 2025 10:00:00 GMT"), 30 bytes with NUL. */
 #define CLOCK_HTTP_DATE_LEN 30

@@ -16,8 +16,10 @@ void hash_free(struct hash **h);
 int hash_update(struct hash *h, const void *p, size_t len) MUST_CHECK;
 /* Writes the digest and makes the object ready for a new one. 0 or -1. */
 int hash_final(struct hash *h, unsigned char out[HASH_LEN]) MUST_CHECK;
-int hash_once(const void *p, size_t len, unsigned char out[HASH_LEN]) MUST_CHECK;
+int hash_once(
+    const void *p, size_t len, unsigned char out[HASH_LEN]) MUST_CHECK;
 void hash_hex(const unsigned char digest[HASH_LEN], char out[HASH_HEX_LEN]);
-/* The first n digits of the digest in base32 (RFC 4648, no padding), n <= 51. */
+/* The first n digits of the digest in base32 (RFC 4648, no padding), n <= 51.
+ */
 void hash_base32(const unsigned char digest[HASH_LEN], char *out, size_t n);
 #endif

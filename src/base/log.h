@@ -7,8 +7,9 @@
  * and an access line is key=value pairs that the caller has built. Nothing
  * here ever blocks: what the sink does not take at once waits in a bounded
  * buffer, then is dropped and counted (metric log_dropped, and a line that
- * says how many as soon as the sink takes bytes again). Equal event lines that follow each other
- * within 5 s are written once, with repeated=N at the end of the interval.
+ * says how many as soon as the sink takes bytes again). Equal event lines that
+ * follow each other within 5 s are written once, with repeated=N at the end of
+ * the interval.
  *
  * Bytes from the wire go through log_quote() (the %-formats of log_* take only
  * what the program itself made).
@@ -33,7 +34,8 @@ bool log_wants(enum log_level level);
  */
 void log_set_fd(enum log_stream stream, int fd);
 void log_set_syslog(enum log_stream stream, const char *ident);
-/* Tries to write what waits; called from the process's loop about each second. */
+/* Tries to write what waits; called from the process's loop about each second.
+ */
 void log_flush(void);
 /* Bytes waiting and lines dropped since the start. */
 size_t log_pending(enum log_stream stream);
@@ -47,7 +49,8 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 #define log_notice(...) log_event(LOG_NOTICE, __VA_ARGS__)
 #define log_info(...) log_event(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) \
-	(log_wants(LOG_DEBUGGING) ? log_event(LOG_DEBUGGING, __VA_ARGS__) : (void)0)
+	(log_wants(LOG_DEBUGGING) ? log_event(LOG_DEBUGGING, __VA_ARGS__) \
+				  : (void)0)
 /* One access line, without its newline. */
 void log_access_line(struct slice line);
 

@@ -28,10 +28,12 @@ extern struct metrics *metrics;
 void metrics_use(struct metrics *block);
 
 #define METRIC_ADD(id, n) \
-	((void)__atomic_add_fetch(&metrics->id, (uint64_t)(n), __ATOMIC_RELAXED))
+	((void)__atomic_add_fetch( \
+	    &metrics->id, (uint64_t)(n), __ATOMIC_RELAXED))
 #define METRIC_INC(id) METRIC_ADD(id, 1)
 #define METRIC_SUB(id, n) \
-	((void)__atomic_sub_fetch(&metrics->id, (uint64_t)(n), __ATOMIC_RELAXED))
+	((void)__atomic_sub_fetch( \
+	    &metrics->id, (uint64_t)(n), __ATOMIC_RELAXED))
 #define METRIC_SET(id, v) \
 	__atomic_store_n(&metrics->id, (uint64_t)(v), __ATOMIC_RELAXED)
 

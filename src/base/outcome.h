@@ -10,7 +10,8 @@ enum action { ACTION_PASS, ACTION_ERROR, ACTION_BLOCK };
 /* NONE (0) is "nothing known yet": a zeroed struct is never clean. */
 enum outcome {
 	OUTCOME_NONE,
-#define OUTCOME(id, word, action, status, user_text, text) OUTCOME_##id,
+#define OUTCOME(id, word, camel, field, action, status, user_text, text) \
+	OUTCOME_##id,
 #include "base/outcome.def"
 	NOUTCOMES
 };

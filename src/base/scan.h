@@ -29,15 +29,22 @@ enum scan_coding {
 #define SCAN_PART_MAX 128
 #define SCAN_TYPE_MAX 32
 
+/* Bits of scan_opts.switches. */
+#define SCAN_HEURISTICS 1u
+#define SCAN_ALERT_ENCRYPTED 2u
+#define SCAN_ALERT_BROKEN 4u
+#define SCAN_ALERT_MACROS 8u
+#define SCAN_FUZZY_HASH 16u
+
 /* Per-scan engine options and limits; set by net from the configuration. */
 struct scan_opts {
 	uint64_t max_file_size, max_scan_size;
 	uint32_t max_files, max_recursion;
 	uint64_t max_decoded_size; /* of a content coding */
 	uint32_t max_decode_ratio;
-	/* libclamav's CL_SCAN_* words, as engine_scan_flags() makes them */
+	uint32_t switches; /* SCAN_HEURISTICS ... */
+	/* libclamav's CL_SCAN_* words: the worker makes them of the switches */
 	uint32_t general, parse, heuristic, mail, dev;
-	uint32_t pad;
 };
 
 struct scan_finding {
@@ -61,8 +68,9 @@ struct scan_answer {
 	 */
 	uint32_t final;
 	uint32_t wall_us, cpu_us;
-	char text[96];            /* why it failed, for the log, "" if not */
-	char type[SCAN_TYPE_MAX]; /* what the engine took it for, "" = unknown */
+	char text[96]; /* why it failed, for the log, "" if not */
+	char
+	    type[SCAN_TYPE_MAX]; /* what the engine took it for, "" = unknown */
 	struct scan_finding findings[SCAN_MAX_FINDINGS];
 };
 #endif

@@ -29,9 +29,10 @@ void timer_disarm(struct timerq *q, struct timer *t);
 /* Deadline of the first timer, UINT64_MAX when there is none. */
 uint64_t timerq_next_us(const struct timerq *q);
 /*
- * Fires, in order, every timer that is due at now_us; each is disarmed before
- * its function runs, which may arm and disarm others. A timer armed by such a
- * function waits for the next run even if it is due. Returns how many fired.
+ * Fires, in order, the timers that are due at now_us, at most as many as were
+ * armed at the start (so that one that arms itself for "now" cannot hold the
+ * loop). Each is disarmed before its function runs, which may arm and disarm
+ * others. Returns how many fired.
  */
 size_t timerq_run(struct timerq *q, uint64_t now_us);
 #endif

@@ -59,7 +59,7 @@ struct sched_job {
 	struct slice body;          /* inline; must live until done or cancel */
 	int fd;                     /* or -1; likewise */
 	uint64_t queue_deadline_us; /* absolute: give up if not started */
-	bool prefix; /* never delays a whole scan; small lane */
+	bool prefix;                /* never delays a whole scan; small lane */
 };
 
 struct sched *sched_new(struct timerq *tq, const struct sched_ops *ops);
@@ -83,7 +83,8 @@ void sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
 void sched_violation(struct sched *s, uint64_t incarnation, const char *why);
 /* Workers of an older generation get no new jobs, and are retired when idle. */
 void sched_generation(struct sched *s, uint32_t generation);
-unsigned int sched_workers(const struct sched *s); /* of the present generation */
+unsigned int sched_workers(
+    const struct sched *s); /* of the present generation */
 unsigned int sched_queued(const struct sched *s);
 unsigned int sched_running(const struct sched *s);
 #endif

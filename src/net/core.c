@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#include "net/core.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "net/tx.h"
+
+int
+net_core_init(struct net_core *c, struct timerq *tq, struct sched *sched,
+    struct spool_pool *spool, struct service_set *set)
+{
+	memset(c, 0, sizeof(*c));
+	c->tq = tq;
+	c->sched = sched;
+	c->spool = spool;
+	c->loading = true;
+	c->server = SLICE_LIT("tolsey");
+	TAILQ_INIT(&c->waiting);
+	TAILQ_INIT(&c->all);
+	for (size_t i = 0; i < NET_CORE_BUCKETS; i++)
+		TAILQ_INIT(&c->by_id[i]);
+	c->set = service_set_ref(set);
+	return service_set_tags(c->set, NULL);
+}
+
+void
+net_core_free(struct net_core *c)
+{
+	service_set_unref(&c->set);
+}
+
+static const unsigned char *
+engine_digest(const struct net_core *c)
+{
+	return c->loaded.generation != 0 ? c->loaded.digest : NULL;
+}
+
+/* Whoever waits for signatures looks again. */
+static void
+wake_waiting(struct net_core *c)
+{
+	struct tx *tx, *next;
+
+	TAILQ_FOREACH_SAFE(tx, &c->waiting, wait_link, next)
+	tx_ready(tx);
+}
+
+int
+net_core_generation(struct net_core *c, const struct msg_loaded *loaded)
+{
+	c->loading = false;
+	if (loaded != NULL) {
+		c->loaded = *loaded;
+		METRIC_SET(generation, loaded->generation);
+		METRIC_SET(signatures, loaded->signatures);
+		METRIC_SET(signatures_loaded_timestamp_seconds,
+		    loaded->loaded_wall_us / 1000000);
+		if (service_set_tags(c->set, engine_digest(c)) == -1)
+			return -1;
+	}
+	wake_waiting(c);
+	return 0;
+}
+
+int
+net_core_set(struct net_core *c, struct service_set *set)
+{
+	if (service_set_tags(set, engine_digest(c)) == -1)
+		return -1;
+	service_set_unref(&c->set);
+	c->set = service_set_ref(set);
+	return 0;
+}
+
+void
+net_core_scan_done(struct net_core *c, uint64_t job, uint64_t owner,
+    const struct sched_done *d)
+{
+	struct tx *tx;
+
+	TAILQ_FOREACH (tx, &c->by_id[owner % NET_CORE_BUCKETS], id_link)
+		if (tx->id == owner) {
+			tx_scan_done(tx, job, d);
+			return;
+		}
+}

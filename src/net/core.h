@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef NET_CORE_H
+#define NET_CORE_H
+/*
+ * What a transaction may ask of its process: everything but sockets and
+ * libevent, so that a test can be the process. net_main.c owns the one of the
+ * daemon.
+ */
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "base/timerq.h"
+#include "ipc/msg.h"
+#include "net/sched.h"
+#include "net/spool.h"
+#include "service/registry.h"
+
+#define NET_CORE_BUCKETS 256
+
+struct tx;
+TAILQ_HEAD(tx_list, tx);
+
+struct net_core {
+	struct timerq *tq;
+	struct sched *sched;
+	struct spool_pool *spool;
+	struct service_set *set;  /* of the newest configuration */
+	struct msg_loaded loaded; /* generation 0: no signatures yet */
+	bool loading;  /* at start: worth waiting for, up to StartWait */
+	bool draining; /* TERM came: OPTIONS 503, connections close */
+	struct tx_list waiting; /* transactions in WAIT */
+	struct tx_list all;
+	struct tx_list by_id[NET_CORE_BUCKETS];
+	struct slice server; /* "tolsey/0.1.0" */
+};
+
+/* 0 or -1. set is referenced. */
+int net_core_init(struct net_core *c, struct timerq *tq, struct sched *sched,
+    struct spool_pool *spool, struct service_set *set) MUST_CHECK;
+void net_core_free(struct net_core *c);
+/* A generation serves (loaded), or there is none for now (NULL). */
+int net_core_generation(
+    struct net_core *c, const struct msg_loaded *loaded) MUST_CHECK;
+/* A new snapshot for the transactions to come. Takes a reference. */
+int net_core_set(struct net_core *c, struct service_set *set) MUST_CHECK;
+/* sched's done(): finds the transaction by its id and tells it. */
+void net_core_scan_done(struct net_core *c, uint64_t job, uint64_t owner,
+    const struct sched_done *d);
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef NET_TRANSPORT_H
+#define NET_TRANSPORT_H
+/*
+ * How a connection reads and writes: one small table, so that TLS, a plain
+ * socket and a test's memory look the same to conn.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct transport;
+
+/* All return as the system call of that name does, with errno, never EINTR. */
+struct transport_ops {
+	ssize_t (*read)(struct transport *t, void *buf, size_t len);
+	ssize_t (*writev)(struct transport *t, const struct iovec *iov, int n);
+	/* Sends from a file at an explicit offset (its own is not touched). */
+	ssize_t (*send_file)(
+	    struct transport *t, int fd, uint64_t off, size_t len);
+	/* No more output: the peer sees the end (TLS: close_notify first). */
+	int (*shutdown_write)(struct transport *t);
+	/* Bytes already received that a poll would not show (TLS). */
+	size_t (*pending)(const struct transport *t);
+	/* Closes; cut: at once, so that the peer sees an aborted connection. */
+	void (*close)(struct transport *t, bool cut);
+};
+struct transport {
+	const struct transport_ops *ops;
+	int fd; /* for the event loop */
+};
+extern const struct transport_ops transport_plain;
+#endif

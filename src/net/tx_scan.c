@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* PSCAN and SCAN: what workers are asked, and what their answers mean. */
+#include "net/tx.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+/*
+ * libclamav's option words are made from the settings by the engine, in the
+ * worker; here are only the switches (bit per switch in opts.general).
+ */
+static void
+fill_opts(const struct conf_service *c, struct scan_opts *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->max_file_size = c->max_file_size;
+	o->max_scan_size = c->max_scan_size;
+	o->max_files = (uint32_t)c->max_files;
+	o->max_recursion = (uint32_t)c->max_recursion;
+	o->max_decoded_size = c->max_decoded_size;
+	o->max_decode_ratio = (uint32_t)c->max_decode_ratio;
+	o->switches = (c->heuristic_alerts ? SCAN_HEURISTICS : 0) |
+		      (c->alert_encrypted ? SCAN_ALERT_ENCRYPTED : 0) |
+		      (c->alert_broken_executables ? SCAN_ALERT_BROKEN : 0) |
+		      (c->alert_ole2_macros ? SCAN_ALERT_MACROS : 0) |
+		      (c->scan_image_fuzzy_hash ? SCAN_FUZZY_HASH : 0);
+}
+
+static void
+fill_codings(const struct tx *tx, struct msg_scan_request *rq)
+{
+	const struct svc_decision *d = &tx->decision;
+
+	rq->ncodings = d->ncodings;
+	memcpy(rq->codings, d->codings, sizeof(rq->codings));
+	if (d->boundary.len == 0 || d->boundary.len >= sizeof(rq->boundary))
+		return;
+	rq->is_multipart = 1;
+	(void)str_copy(rq->boundary, sizeof(rq->boundary), d->boundary);
+}
+
+bool
+tx_submit(struct tx *tx, const struct tx_scan_what *w)
+{
+	struct sched_job j;
+
+	memset(&j, 0, sizeof(j));
+	j.owner = tx->id;
+	j.fd = -1;
+	j.prefix = w->prefix_lane;
+	j.queue_deadline_us = clock_mono_us() + w->queue_us;
+	j.rq.kind = w->kind;
+	j.rq.budget_us = w->budget_us;
+	j.rq.conf_generation = tx->set->conf->generation;
+	fill_opts(tx->svc->conf, &j.rq.opts);
+	if (w->kind == SCAN_WHOLE)
+		fill_codings(tx, &j.rq);
+	if (w->mem.p != NULL) {
+		j.body = w->mem;
+		j.rq.size = w->mem.len;
+	} else {
+		j.rq.size = spool_size(tx->body);
+		j.fd = spool_lend(tx->body);
+		if (j.fd == -1)
+			j.body = (struct slice){ spool_data(tx->body),
+				(size_t)j.rq.size };
+	}
+	tx->job = sched_submit(tx->core->sched, &j);
+	return tx->job != 0;
+}
+
+void
+tx_cancel_job(struct tx *tx)
+{
+	if (tx->job == 0)
+		return;
+	sched_cancel(tx->core->sched, tx->job);
+	tx->job = 0;
+	tx->gate_job = false;
+}
+
+void
+tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d)
+{
+	if (job != tx->job)
+		return;
+	tx->job = 0;
+	tx->done_how = d->how;
+	tx->generation = d->generation;
+	tx->t.queue_us += d->queue_us;
+	tx->t.scan_us += d->scan_us;
+	if (d->how == SCHED_ANSWER)
+		tx->answer = *d->answer;
+	else
+		memset(&tx->answer, 0, sizeof(tx->answer));
+	tx_event(tx, TX_EV_SCAN);
+	tx->host->kick(tx->host->ctx);
+}
+
+/*
+ * Late, crashed, limited or overloaded prefix scans mean 100 Continue, never
+ * an outcome (architecture 3).
+ */
+static enum tx_step
+prefix_answered(struct tx *tx)
+{
+	const struct conf_service *c = tx->svc->conf;
+
+	if (tx->done_how != SCHED_ANSWER || c->monitor ||
+	    !policy_prefix_blocks(c, &tx->answer))
+		return tx_continue(tx, TX_BODY);
+	METRIC_INC(prefix_blocks_total);
+	tx->answered_at_preview = true;
+	policy_scan_verdict(&tx->verdict, c, &tx->answer, 0);
+	tx->has_verdict = true;
+	return tx_reply_verdict(tx);
+}
+
+enum tx_step
+tx_run_PSCAN(struct tx *tx, enum tx_event ev)
+{
+	const struct conf_service *c = tx->svc->conf;
+	struct tx_scan_what w = { .kind = SCAN_PREFIX,
+		.prefix_lane = true,
+		.queue_us = c->preview_scan_timeout * 1000,
+		.budget_us = c->preview_scan_timeout * 1000 };
+
+	switch (ev) {
+	case TX_EV_ENTER:
+		if (tx_submit(tx, &w))
+			return TX_WAIT_EVENT;
+		return tx_continue(tx, TX_BODY);
+	case TX_EV_TIMEOUT:
+		tx_cancel_job(tx);
+		return tx_continue(tx, TX_BODY);
+	case TX_EV_SCAN:
+		return prefix_answered(tx);
+	default:
+		return TX_WAIT_EVENT;
+	}
+}
+
+/* A range that is not the whole entity, or less than was announced. */
+static void
+note_partial(struct tx *tx)
+{
+	if (tx->rq.method == SVC_RESPMOD && tx->rx->res.status == 206)
+		tx->extra |= OUTCOME_BIT(OUTCOME_PARTIAL);
+	if (tx->has_declared_len && tx->declared_len > spool_size(tx->body)) {
+		tx->truncated = true;
+		tx->extra |= OUTCOME_BIT(OUTCOME_PARTIAL);
+	}
+	for (uint32_t i = 0; i < tx->decision.ncodings; i++)
+		if (tx->decision.codings[i] == SCAN_CODING_UNKNOWN)
+			tx->extra |= OUTCOME_BIT(OUTCOME_UNDECODABLE);
+}
+
+static enum tx_step
+submit_whole(struct tx *tx)
+{
+	uint64_t budget =
+	    conf_scan_budget_us(tx->svc->conf, spool_size(tx->body));
+	uint64_t now = clock_mono_us();
+	struct tx_scan_what w = { .kind = SCAN_WHOLE,
+		.queue_us = tx->set->conf->queue_timeout * 1000,
+		.budget_us = budget };
+
+	if (tx->retried && tx->scan_deadline_us > now)
+		w.budget_us = tx->scan_deadline_us - now;
+	else
+		tx->scan_deadline_us = now + w.queue_us + budget;
+	if (tx_submit(tx, &w))
+		return TX_WAIT_EVENT;
+	return tx_reply_outcome(tx, OUTCOME_FAILED, "out of memory", NULL);
+}
+
+static enum tx_step
+begin_scan(struct tx *tx)
+{
+	tx_cancel_job(tx);
+	if (tx->gate == GATE_SCANNING)
+		tx->gate = GATE_CLOSED;
+	if (spool_finish(tx->body) == -1)
+		return tx_reply_outcome(
+		    tx, OUTCOME_FAILED, "could not be stored", NULL);
+	note_partial(tx);
+	return submit_whole(tx);
+}
+
+static enum tx_step
+lost(struct tx *tx)
+{
+	if (tx->svc->conf->retry_failed_scan && !tx->retried &&
+	    clock_mono_us() < tx->scan_deadline_us) {
+		tx->retried = true;
+		return submit_whole(tx);
+	}
+	return tx_reply_outcome(
+	    tx, OUTCOME_FAILED, "the worker ended during the scan", NULL);
+}
+
+static enum tx_step
+answered(struct tx *tx)
+{
+	tx->scanned = true;
+	if (tx->svc->module->verdict != NULL)
+		tx->svc->module->verdict(
+		    tx->svc->instance, &tx->rq, &tx->answer);
+	policy_scan_verdict(
+	    &tx->verdict, tx->svc->conf, &tx->answer, tx->extra);
+	tx->has_verdict = true;
+	return tx_reply_verdict(tx);
+}
+
+enum tx_step
+tx_run_SCAN(struct tx *tx, enum tx_event ev)
+{
+	if (ev == TX_EV_ENTER)
+		return begin_scan(tx);
+	if (ev != TX_EV_SCAN)
+		return TX_WAIT_EVENT;
+	switch (tx->done_how) {
+	case SCHED_ANSWER:
+		return answered(tx);
+	case SCHED_LOST:
+		return lost(tx);
+	case SCHED_OVERDUE:
+		return tx_reply_outcome(tx, OUTCOME_TIMEOUT,
+		    "the scan did not end before its deadline", NULL);
+	case SCHED_QUEUED:
+		return tx_reply_outcome(tx, OUTCOME_OVERLOAD,
+		    "no worker became free within QueueTimeout", NULL);
+	case SCHED_VIOLATION:
+		break;
+	}
+	return tx_reply_outcome(
+	    tx, OUTCOME_FAILED, "the worker broke the rules", NULL);
+}
