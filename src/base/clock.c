@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/str.h"
+
 static const uint64_t *fake_mono, *fake_wall;
 
 static uint64_t
@@ -35,39 +37,44 @@ clock_set_fake(const uint64_t *mono_us, const uint64_t *wall_us)
 	fake_wall = wall_us;
 }
 
-void
-clock_http_date(uint64_t wall_us, char out[CLOCK_HTTP_DATE_LEN])
+/* Broken down in UTC; the epoch when the time is beyond year 9999. */
+static struct tm
+utc(uint64_t wall_us)
 {
-	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu",
-		"Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May",
-		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	time_t t = (time_t)(wall_us / 1000000);
 	struct tm tm;
 
 	if (gmtime_r(&t, &tm) == NULL || tm.tm_year > 8099)
 		tm = (struct tm){ .tm_mday = 1, .tm_year = 70, .tm_wday = 4 };
-	(void)snprintf(out, CLOCK_HTTP_DATE_LEN,
-	    "%s, %02u %s %04u %02u:%02u:%02u GMT", days[tm.tm_wday % 7],
-	    (unsigned int)tm.tm_mday % 100, months[tm.tm_mon % 12],
-	    (unsigned int)(tm.tm_year + 1900) % 10000,
-	    (unsigned int)tm.tm_hour % 100, (unsigned int)tm.tm_min % 100,
-	    (unsigned int)tm.tm_sec % 100);
+	return tm;
+}
+
+void
+clock_http_date(uint64_t wall_us, char out[CLOCK_HTTP_DATE_LEN])
+{
+	static const char *const days[7] = { "Sun", "Mon", "Tue", "Wed",
+		"Thu", "Fri", "Sat" };
+	static const char *const months[12] = { "Jan", "Feb", "Mar", "Apr",
+		"May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	struct tm tm = utc(wall_us);
+	char text[64];
+
+	(void)snprintf(text, sizeof(text),
+	    "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7],
+	    tm.tm_mday, months[tm.tm_mon % 12], tm.tm_year + 1900, tm.tm_hour,
+	    tm.tm_min, tm.tm_sec);
+	(void)str_copy(out, CLOCK_HTTP_DATE_LEN, slice_of(text));
 }
 
 void
 clock_iso(uint64_t wall_us, char out[CLOCK_ISO_LEN])
 {
-	time_t t = (time_t)(wall_us / 1000000);
-	struct tm tm;
+	struct tm tm = utc(wall_us);
+	char text[96];
 
-	if (gmtime_r(&t, &tm) == NULL || tm.tm_year > 8099)
-		tm = (struct tm){ .tm_mday = 1, .tm_year = 70 };
-	(void)snprintf(out, CLOCK_ISO_LEN,
-	    "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-	    (unsigned int)(tm.tm_year + 1900) % 10000,
-	    ((unsigned int)tm.tm_mon + 1) % 100, (unsigned int)tm.tm_mday % 100,
-	    (unsigned int)tm.tm_hour % 100, (unsigned int)tm.tm_min % 100,
-	    (unsigned int)tm.tm_sec % 100,
+	(void)snprintf(text, sizeof(text),
+	    "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
+	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
 	    (unsigned int)(wall_us / 1000 % 1000));
+	(void)str_copy(out, CLOCK_ISO_LEN, slice_of(text));
 }
