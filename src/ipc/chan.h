@@ -14,7 +14,8 @@ struct chan;
 
 struct chan_msg {
 	uint16_t type;
-	const void *payload; /* msg_payload_size(type) bytes, valid in the call */
+	const void
+	    *payload; /* msg_payload_size(type) bytes, valid in the call */
 	struct slice tail;
 	int fd; /* -1 when none; the receiver owns it */
 };

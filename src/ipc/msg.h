@@ -45,8 +45,9 @@ struct msg_name {
 	char name[64];
 };
 struct msg_start {
-	uint32_t instance; /* of net: 0 ...; of scan: the signature generation */
-	uint32_t nets;     /* how many net processes there are */
+	uint32_t
+	    instance;  /* of net: 0 ...; of scan: the signature generation */
+	uint32_t nets; /* how many net processes there are */
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay as started */
 	uint32_t sandbox;  /* CONF_SANDBOX_* */
 };
@@ -60,7 +61,7 @@ struct msg_log {
 	uint32_t level;
 };
 struct msg_metrics {
-	uint32_t block;   /* index of the receiver's own block; ctl: UINT32_MAX */
+	uint32_t block; /* index of the receiver's own block; ctl: UINT32_MAX */
 	uint32_t nblocks; /* the memfd holds an array of so many */
 };
 struct msg_listener {
@@ -82,9 +83,9 @@ struct msg_loaded {
 	uint32_t signatures;
 	uint64_t loaded_wall_us;
 	uint32_t load_ms;
-	uint32_t embedded;      /* 1: tolsey's own small set */
-	char engine[32];        /* "ClamAV 1.4.6" */
-	char database[96];      /* "main 62, daily 27780, 3 other files" */
+	uint32_t embedded;        /* 1: tolsey's own small set */
+	char engine[32];          /* "ClamAV 1.4.6" */
+	char database[96];        /* "main 62, daily 27780, 3 other files" */
 	unsigned char digest[32]; /* engine and signatures, for the ISTag */
 };
 struct msg_worker {
@@ -95,13 +96,13 @@ struct msg_worker {
 };
 struct msg_lost {
 	struct msg_worker worker;
-	int32_t signal; /* that ended it, 0 = exited */
-	int32_t status; /* exit status */
+	int32_t signal;   /* that ended it, 0 = exited */
+	int32_t status;   /* exit status */
 	uint32_t overdue; /* 1: the loader killed it on OVERDUE */
 };
 struct msg_scan_request {
 	uint64_t scan_id;
-	uint64_t size;      /* of the body: inline (the tail) or the descriptor */
+	uint64_t size; /* of the body: inline (the tail) or the descriptor */
 	uint64_t budget_us; /* from the start of the scan to the kill */
 	uint32_t kind;      /* enum scan_kind */
 	uint32_t conf_generation;

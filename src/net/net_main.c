@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/*
+ * tolsey-net: serves ICAP. Everything it needs comes from the parent, as
+ * messages on descriptor 3 in the order of ipc/msg.def; it drops its rights
+ * with the first of them. With --check it only says whether a configuration
+ * and its modules go together.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/clock.h"
+#include "base/idgen.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "ipc/chan.h"
+#include "ipc/privdrop.h"
+#include "net/conn.h"
+#include "net/listener.h"
+#include "net/workers.h"
+#include "service/blockpage.h"
+
+#define CHANNEL_FD 3
+#define CONF_TEXT_MAX ((size_t)16 << 20)
+#define LOG_FLUSH_US 1000000
+
+/* The one context of the process. */
+struct net {
+	struct event_base *base;
+	struct event *tick;
+	struct timerq *tq;
+	struct timer log_timer;
+	struct chan *parent;
+	enum role role;
+	unsigned int instance;
+	struct registry *modules;
+	struct conf *conf; /* received, for GO or live change */
+	char *template;
+	size_t template_len;
+	int spool_fd;
+	struct spool_pool *spool;
+	struct workers *workers;
+	struct net_core core;
+	struct conn_pool conns;
+	struct listener_list listeners;
+	bool serving, draining, finished;
+	int status;
+};
+
+static void
+finish(struct net *n, int status)
+{
+	n->finished = true;
+	n->status = status;
+	(void)event_base_loopbreak(n->base);
+}
+
+/* The parent hears why and shows it to the operator. */
+static void
+refuse(struct net *n, const char *why)
+{
+	struct msg_text t;
+
+	memset(&t, 0, sizeof(t));
+	(void)str_copy(t.text, sizeof(t.text), slice_of(why));
+	(void)chan_queue(n->parent, MSG_REFUSED, &t, -1);
+	log_error("refused", "why=%s", LOG_Q(slice_of(why)));
+}
+
+/* The bytes of a sealed memfd, NUL-terminated; NULL when it is not one. */
+static char *
+read_all(int fd, size_t max, size_t *len)
+{
+	struct stat st;
+	char *p;
+	ssize_t n;
+
+	if (fstat(fd, &st) == -1 || st.st_size < 0 ||
+	    (uint64_t)st.st_size > max)
+		return NULL;
+	if ((p = malloc((size_t)st.st_size + 1)) == NULL)
+		return NULL;
+	n = pread(fd, p, (size_t)st.st_size, 0);
+	if (n != st.st_size) {
+		free(p);
+		return NULL;
+	}
+	p[n] = '\0';
+	*len = (size_t)n;
+	return p;
+}
+
+/* ---- configuration ---- */
+
+static int
+take_template(struct net *n, struct service_set *set)
+{
+	if (n->template == NULL)
+		return 0;
+	if ((set->template = malloc(n->template_len + 1)) == NULL)
+		return -1;
+	memcpy(set->template, n->template, n->template_len);
+	set->template_len = n->template_len;
+	return 0;
+}
+
+/* The services of the received configuration, or NULL after refuse(). */
+static struct service_set *
+make_set(struct net *n)
+{
+	struct conf_errors err;
+	struct service_set *set;
+
+	if (n->conf == NULL) {
+		refuse(n, "no configuration was received");
+		return NULL;
+	}
+	conf_errors_init(&err);
+	set = service_set_new(n->modules, n->conf, &err);
+	if (set == NULL)
+		refuse(n, buf_cstr(&err.text));
+	else if (take_template(n, set) == -1)
+		service_set_unref(&set);
+	conf_errors_free(&err);
+	return set;
+}
+
+static void
+name_services(const struct conf *c)
+{
+	for (size_t i = 0; i < c->nservices && i < METRICS_MAX_SERVICES; i++)
+		(void)str_copy(metrics->services[i], METRICS_SERVICE_NAME,
+		    slice_of(c->services[i].name));
+}
+
+static void
+confirm(struct net *n)
+{
+	struct msg_number done = { n->conf->generation };
+
+	(void)chan_queue(n->parent, MSG_CONF_DONE, &done, -1);
+}
+
+/* A running net takes over a new snapshot; transactions keep theirs. */
+static void
+change_live(struct net *n)
+{
+	struct service_set *set = make_set(n);
+
+	if (set == NULL)
+		return;
+	if (net_core_set(&n->core, set) == 0) {
+		name_services(n->conf);
+		log_set_level((enum log_level)n->conf->log_level);
+		spool_pool_limits(
+		    n->spool, conf_spool_memory(n->conf), n->conf->spool_size);
+		sched_limits(n->core.sched, n->conf->worker_max_scans);
+		confirm(n);
+		log_notice("configured", "generation=%u", n->conf->generation);
+	}
+	service_set_unref(&set);
+}
+
+static void
+got_conf(struct net *n, const struct msg_conf *m, int fd)
+{
+	struct conf_errors err;
+	struct conf *c;
+	size_t len;
+	char *text = read_all(fd, CONF_TEXT_MAX, &len);
+
+	(void)m;
+	if (text == NULL) {
+		refuse(n, "the configuration cannot be read");
+		return;
+	}
+	conf_errors_init(&err);
+	c = conf_parse_dump((struct slice){ text, len }, &err);
+	if (c == NULL) {
+		refuse(n, buf_cstr(&err.text));
+	} else {
+		conf_unref(&n->conf);
+		n->conf = c;
+		log_set_level((enum log_level)c->log_level);
+		if (n->serving)
+			change_live(n);
+	}
+	conf_errors_free(&err);
+	free(text);
+}
+
+static void
+got_template(struct net *n, int fd)
+{
+	char why[MSG_TEXT_MAX];
+	size_t len;
+	char *text = read_all(fd, BLOCKPAGE_MAX, &len);
+
+	if (text == NULL) {
+		refuse(n, "block.html cannot be read or is over 64 KiB");
+		return;
+	}
+	if (blockpage_check_template(
+		(struct slice){ text, len }, why, sizeof(why)) == -1) {
+		refuse(n, why);
+		free(text);
+		return;
+	}
+	free(n->template);
+	n->template = text;
+	n->template_len = len;
+}
+
+static void
+got_module(struct net *n, const struct msg_name *m, int fd)
+{
+	char name[sizeof(m->name)], why[MSG_TEXT_MAX];
+
+	(void)str_copy(name, sizeof(name),
+	    (struct slice){ m->name, strnlen(m->name, sizeof(m->name)) });
+	if (registry_find(n->modules, name) != NULL)
+		return;
+	if (registry_load(n->modules, name, fd, why, sizeof(why)) == -1)
+		refuse(n, why);
+}
+
+/* ---- what belongs to the process ---- */
+
+static void
+got_start(struct net *n, const struct msg_start *m)
+{
+	char name[16];
+
+	n->instance = m->instance;
+	idgen_init(m->instance);
+	(void)snprintf(name, sizeof(name), "net%u", m->instance);
+	log_init(n->role == ROLE_CHECK ? "check" : name, LOG_INFO);
+	if (privdrop(m->uid, m->gid) == -1) {
+		refuse(n, "cannot drop privileges");
+		finish(n, EXIT_FAILURE);
+	}
+}
+
+static void
+got_log(const struct msg_log *m, int fd)
+{
+	log_set_level((enum log_level)m->level);
+	if (m->stream >= LOG_NSTREAMS) {
+		if (fd != -1)
+			(void)close(fd);
+	} else if (m->syslog) {
+		log_set_syslog((enum log_stream)m->stream, "tolsey");
+	} else if (fd != -1) {
+		log_set_fd((enum log_stream)m->stream, fd);
+	}
+}
+
+static void
+got_metrics(const struct msg_metrics *m, int fd)
+{
+	size_t len = (size_t)m->nblocks * sizeof(struct metrics);
+	struct metrics *all;
+
+	if (m->block >= m->nblocks)
+		return;
+	all = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (all == MAP_FAILED) {
+		log_warn("no-metrics", "error=\"%s\"", strerror(errno));
+		return;
+	}
+	metrics_use(&all[m->block]);
+}
+
+static void
+got_listener(struct net *n, const struct msg_listener *m, int fd)
+{
+	char name[sizeof(m->name)];
+
+	(void)str_copy(name, sizeof(name),
+	    (struct slice){ m->name, strnlen(m->name, sizeof(m->name)) });
+	if (m->kind != LISTENER_ICAP) {
+		(void)close(fd);
+		return;
+	}
+	if (listener_add(&n->listeners, &n->conns, fd, name) == -1)
+		refuse(n, "cannot listen");
+}
+
+static void
+scan_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
+{
+	struct net *n = ctx;
+
+	net_core_scan_done(&n->core, job, owner, d);
+}
+
+static void
+begin_serving(struct net *n)
+{
+	struct service_set *set = make_set(n);
+	struct msg_none none = { 0 };
+
+	if (set == NULL) {
+		finish(n, EXIT_FAILURE);
+		return;
+	}
+	n->spool = spool_pool_new(
+	    n->spool_fd, conf_spool_memory(n->conf), n->conf->spool_size);
+	n->spool_fd = -1;
+	n->workers = workers_new(n->base, n->tq, n->parent, scan_done, n);
+	if (n->spool == NULL || n->workers == NULL ||
+	    net_core_init(&n->core, n->tq, workers_sched(n->workers), n->spool,
+		set) == -1 ||
+	    conn_pool_init(&n->conns, n->base, &n->core) == -1) {
+		refuse(n, "out of memory");
+		finish(n, EXIT_FAILURE);
+		return;
+	}
+	service_set_unref(&set);
+	n->core.server = SLICE_LIT("tolsey/" PACKAGE_VERSION);
+	sched_limits(n->core.sched, n->conf->worker_max_scans);
+	name_services(n->conf);
+	n->serving = true;
+	(void)chan_queue(n->parent, MSG_READY, &none, -1);
+}
+
+static void
+check_only(struct net *n)
+{
+	struct service_set *set = make_set(n);
+	struct msg_none none = { 0 };
+
+	if (set != NULL)
+		(void)chan_queue(n->parent, MSG_READY, &none, -1);
+	service_set_unref(&set);
+	finish(n, set != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static void
+begin_drain(struct net *n)
+{
+	if (n->draining || !n->serving)
+		return;
+	log_notice("draining", "connections=%u", n->conns.count);
+	n->draining = n->core.draining = true;
+	listener_free_all(&n->listeners);
+	conn_pool_drain(&n->conns);
+}
+
+static void
+got_generation(struct net *n, const struct msg_loaded *m)
+{
+	if (!n->serving)
+		return;
+	log_notice("generation", "number=%u signatures=%u engine=\"%s\"",
+	    m->generation, m->signatures, m->engine);
+	sched_generation(n->core.sched, m->generation);
+	if (net_core_generation(&n->core, m) == -1)
+		log_error("no-istag", "generation=%u", m->generation);
+}
+
+static void
+from_parent(void *ctx, struct chan *c, struct chan_msg *m)
+{
+	struct net *n = ctx;
+	const struct msg_number *number = m->payload;
+	bool keep_fd = false;
+
+	(void)c;
+	switch (m->type) {
+	case MSG_START:
+		got_start(n, m->payload);
+		break;
+	case MSG_CONF:
+		got_conf(n, m->payload, m->fd);
+		break;
+	case MSG_LOG:
+		got_log(m->payload, m->fd);
+		keep_fd = true;
+		break;
+	case MSG_METRICS:
+		got_metrics(m->payload, m->fd);
+		break;
+	case MSG_MODULE:
+		got_module(n, m->payload, m->fd);
+		break;
+	case MSG_TEMPLATE:
+		got_template(n, m->fd);
+		break;
+	case MSG_SPOOL_DIR:
+		n->spool_fd = m->fd;
+		keep_fd = true;
+		break;
+	case MSG_GO:
+		if (n->role == ROLE_CHECK)
+			check_only(n);
+		else
+			begin_serving(n);
+		break;
+	case MSG_LISTENER:
+		if (n->serving)
+			got_listener(n, m->payload, m->fd);
+		keep_fd = n->serving;
+		break;
+	case MSG_SCAN_CHANNEL:
+		keep_fd = n->serving;
+		if (n->serving && workers_add_loader(n->workers,
+				      (uint32_t)number->number, m->fd) == -1)
+			log_error("no-memory", "for=loader");
+		break;
+	case MSG_GENERATION:
+		got_generation(n, m->payload);
+		break;
+	case MSG_NO_GENERATION:
+		if (n->serving && net_core_generation(&n->core, NULL) == -1)
+			log_error("no-istag", "generation=0");
+		break;
+	case MSG_DRAIN:
+		begin_drain(n);
+		break;
+	default:
+		break;
+	}
+	if (!keep_fd && m->fd != -1)
+		(void)close(m->fd);
+}
+
+static void
+parent_ended(void *ctx, struct chan *c, enum chan_end how, const char *why)
+{
+	struct net *n = ctx;
+
+	(void)c;
+	if (how != CHAN_EOF)
+		log_error("parent-channel", "why=\"%s\"", why);
+	finish(n, how == CHAN_EOF ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static const struct chan_ops parent_ops = {
+	.message = from_parent,
+	.ended = parent_ended,
+};
+
+/* ---- loop ---- */
+
+static void
+on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx; /* it only ends event_base_loop() in time */
+}
+
+static void
+on_log_timer(struct timer *t)
+{
+	struct net *n = CONTAINER_OF(t, struct net, log_timer);
+
+	log_flush();
+	if (timer_arm(n->tq, t, clock_mono_us() + LOG_FLUSH_US) == -1)
+		log_warn("no-memory", "for=timer");
+}
+
+/* Sleeps until the first deadline at the latest. */
+static void
+arm_tick(struct net *n)
+{
+	uint64_t now = clock_mono_us(), next = timerq_next_us(n->tq);
+	uint64_t us = next > now ? next - now : 0;
+	struct timeval tv = { (time_t)(us / 1000000),
+		(suseconds_t)(us % 1000000) };
+
+	if (next != UINT64_MAX && event_add(n->tick, &tv) == -1)
+		log_warn("event-failed", "what=tick");
+}
+
+static void
+run(struct net *n)
+{
+	struct msg_none none = { 0 };
+
+	while (!n->finished) {
+		arm_tick(n);
+		if (event_base_loop(n->base, EVLOOP_ONCE) == -1) {
+			finish(n, EXIT_FAILURE);
+			return;
+		}
+		(void)timerq_run(n->tq, clock_mono_us());
+		if (n->draining && n->conns.count == 0) {
+			(void)chan_queue(n->parent, MSG_DRAINED, &none, -1);
+			finish(n, EXIT_SUCCESS);
+		}
+	}
+}
+
+static int
+init(struct net *n)
+{
+	struct event_config *cfg = event_config_new();
+
+	n->spool_fd = -1;
+	TAILQ_INIT(&n->listeners);
+	if (cfg == NULL)
+		return -1;
+	(void)event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	n->base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	n->tq = timerq_new();
+	n->modules = registry_new();
+	if (n->base == NULL || n->tq == NULL || n->modules == NULL)
+		return -1;
+	n->tick = event_new(n->base, -1, 0, on_tick, NULL);
+	n->parent =
+	    chan_new(n->base, CHANNEL_FD, n->role, ROLE_PARENT, &parent_ops, n);
+	if (n->tick == NULL || n->parent == NULL)
+		return -1;
+	timer_init(&n->log_timer, on_log_timer);
+	return timer_arm(n->tq, &n->log_timer, clock_mono_us() + LOG_FLUSH_US);
+}
+
+/* Everything is given back, so that leaks show. */
+static void
+deinit(struct net *n)
+{
+	listener_free_all(&n->listeners);
+	if (n->serving) {
+		conn_pool_free(&n->conns);
+		net_core_free(&n->core);
+	}
+	workers_free(&n->workers);
+	spool_pool_free(&n->spool);
+	conf_unref(&n->conf);
+	registry_free(&n->modules);
+	free(n->template);
+	chan_free(&n->parent);
+	if (n->tick != NULL)
+		event_free(n->tick);
+	timerq_free(&n->tq);
+	if (n->base != NULL)
+		event_base_free(n->base);
+	if (n->spool_fd != -1)
+		(void)close(n->spool_fd);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct net n;
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	memset(&n, 0, sizeof(n));
+	n.role = argc == 2 && strcmp(argv[1], "--check") == 0 ? ROLE_CHECK
+							      : ROLE_NET;
+	log_init("net", LOG_INFO);
+	/* the terminal's signals are the parent's business */
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGINT, &ignore, NULL);
+	(void)sigaction(SIGHUP, &ignore, NULL);
+	if (init(&n) == -1) {
+		fprintf(
+		    stderr, "tolsey-net is started by tolseyd, not by hand\n");
+		deinit(&n);
+		return EXIT_FAILURE;
+	}
+	run(&n);
+	deinit(&n);
+	return n.status;
+}
