@@ -83,7 +83,8 @@ arena_alloc(struct arena *a, size_t len)
 	struct block *b = a->last;
 	void *p;
 
-	if (len > a->max || a->used > a->max - len || len > SIZE_MAX - align)
+	if (len > a->max || a->used > a->max - len ||
+	    len > SIZE_MAX - align - sizeof(*b))
 		return NULL;
 	len = (len + align - 1) / align * align;
 	if (b->size - b->used < len) {

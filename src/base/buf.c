@@ -12,7 +12,7 @@ void
 buf_init(struct buf *b, size_t max)
 {
 	memset(b, 0, sizeof(*b));
-	b->max = max;
+	b->max = max < SIZE_MAX / 2 ? max : SIZE_MAX / 2;
 }
 
 void

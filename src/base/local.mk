@@ -5,3 +5,26 @@ src_libbase_a_SOURCES = src/base/check.h src/base/check.c src/base/str.h src/bas
   src/base/idgen.h src/base/idgen.c src/base/outcome.def src/base/outcome.h src/base/outcome.c \
   src/base/scan.h src/base/metrics.def src/base/metrics.h src/base/metrics.c
 BASE_LIBS = src/libbase.a $(CRYPTO_LIBS)
+if HAVE_CMOCKA
+BASE_TESTS = tests/unit/test_str tests/unit/test_buf tests/unit/test_arena tests/unit/test_clock tests/unit/test_timerq tests/unit/test_outcome
+check_PROGRAMS += $(BASE_TESTS)
+TESTS += $(BASE_TESTS)
+tests_unit_test_str_SOURCES = tests/unit/test_str.c
+tests_unit_test_str_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_str_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_buf_SOURCES = tests/unit/test_buf.c
+tests_unit_test_buf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_buf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_arena_SOURCES = tests/unit/test_arena.c
+tests_unit_test_arena_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_arena_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c
+tests_unit_test_clock_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_clock_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_timerq_SOURCES = tests/unit/test_timerq.c
+tests_unit_test_timerq_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_timerq_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_outcome_SOURCES = tests/unit/test_outcome.c
+tests_unit_test_outcome_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_outcome_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+endif
