@@ -17,10 +17,16 @@ outq_free(struct outq *q)
 	outq_init(q);
 }
 
-static struct outq_range *
+static unsigned int
+slot(const struct outq *q, unsigned int i)
+{
+	return (q->first + i) % OUTQ_MAX_RANGES;
+}
+
+static const struct outq_range *
 range_at(const struct outq *q, unsigned int i)
 {
-	return (struct outq_range *)&q->range[(q->first + i) % OUTQ_MAX_RANGES];
+	return &q->range[slot(q, i)];
 }
 
 bool
@@ -40,7 +46,7 @@ outq_add_range(
 		return 0;
 	if (q->nranges == OUTQ_MAX_RANGES)
 		return -1;
-	r = range_at(q, q->nranges);
+	r = &q->range[slot(q, q->nranges)];
 	r->spool = s;
 	r->off = off;
 	r->len = len;
@@ -119,7 +125,7 @@ bytes_next(const struct outq *q)
 static uint64_t
 range_sent(struct outq *q, uint64_t n)
 {
-	struct outq_range *r = range_at(q, 0);
+	struct outq_range *r = &q->range[q->first];
 	uint64_t take = n < r->len ? n : r->len;
 
 	r->off += take;
