@@ -12,9 +12,9 @@
 #define CHUNK_MAX_TRAILER 16384
 
 enum chunk_event {
-	CHUNK_MORE,  /* everything was consumed, more input is needed */
-	CHUNK_DATA,  /* *data holds body bytes, pointing into the input */
-	CHUNK_END,   /* last-chunk, trailer and blank line were read */
+	CHUNK_MORE, /* everything was consumed, more input is needed */
+	CHUNK_DATA, /* *data holds body bytes, pointing into the input */
+	CHUNK_END,  /* last-chunk, trailer and blank line were read */
 	CHUNK_ERROR
 };
 struct chunk_rx {

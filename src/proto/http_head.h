@@ -30,13 +30,13 @@ void http_head_parse(struct http_head *h, struct slice raw, bool is_response);
  * line). *pos starts as h->fields. Lines may end in CRLF or LF; folded lines
  * belong to the value; lines without colon are skipped. False at the end.
  */
-bool http_head_next(
-    struct slice *pos, struct slice *name, struct slice *value);
+bool http_head_next(struct slice *pos, struct slice *name, struct slice *value);
 /* The first field of the name in any case; p NULL when absent. */
 struct slice http_head_get(const struct http_head *h, const char *name);
 /* Number of fields of that name. */
 size_t http_head_count(const struct http_head *h, const char *name);
-/* Content-Length: 1 and *len when there is a valid one, 0 none, -1 bad or contradictory. */
+/* Content-Length: 1 and *len when there is a valid one, 0 none, -1 bad or
+ * contradictory. */
 int http_head_content_length(const struct http_head *h, uint64_t *len);
 /* The raw section has its blank line at the end (else EN-09 appends it). */
 bool http_head_complete(const struct http_head *h);

@@ -27,8 +27,9 @@ struct icap_head {
 	struct slice query;   /* behind '?', "" when absent */
 	bool has_preview;
 	uint64_t preview;
-	bool allow_204, allow_206, allow_trailers; /* tokens compared whole, FR-15 */
-	bool close;                                /* Connection has close */
+	bool allow_204, allow_206,
+	    allow_trailers; /* tokens compared whole, FR-15 */
+	bool close;         /* Connection has close */
 	bool has_encap;
 	struct encap encap;
 	struct slice trailer; /* Trailer field, "" when absent */
@@ -38,6 +39,8 @@ struct icap_head {
 
 /* PROTO_OK, or the first error. Leading blank lines are the caller's. */
 enum proto_err icap_head_parse(struct icap_head *h, struct slice text);
+/* Only the request line (without its line end), as soon as it is there. */
+enum proto_err icap_head_check_line(struct slice line);
 /* Value of the first field of that name (any case), SLICE_NONE if absent. */
 struct slice icap_head_get(const struct icap_head *h, const char *name);
 #endif

@@ -26,8 +26,8 @@ struct icap_out_options {
 };
 /* X-Infection-Found and X-Virus-ID (XH-04 to XH-08). */
 struct icap_out_threat {
-	int type;       /* 0 virus, 1 policy, 2 container */
-	int resolution; /* 0 not repaired, 2 blocked */
+	int type;          /* 0 virus, 1 policy, 2 container */
+	int resolution;    /* 0 not repaired, 2 blocked */
 	struct slice name; /* cleaned while it is written */
 };
 
@@ -55,7 +55,8 @@ int icap_out_200(struct buf *out, const struct icap_out_common *c,
     const struct icap_out_200 *a);
 /* "size CRLF"; the data and CRLF follow. */
 #define ICAP_OUT_CHUNK_HEAD_MAX 18
-size_t icap_out_chunk_head(char out[ICAP_OUT_CHUNK_HEAD_MAX + 1], uint64_t size);
+size_t icap_out_chunk_head(
+    char out[ICAP_OUT_CHUNK_HEAD_MAX + 1], uint64_t size);
 /* Last-chunk with the trailer lines (raw, "" when none) and the blank line. */
 int icap_out_last_chunk(struct buf *out, struct slice trailer);
 #endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#include "proto/http_head.h"
+
+#include <string.h>
+
+/* One line without its end (CRLF or LF); *rest moves behind it. */
+static bool
+next_line(struct slice *rest, struct slice *line)
+{
+	ptrdiff_t at;
+
+	if (rest->len == 0)
+		return false;
+	at = slice_find(*rest, '\n');
+	*line = *rest;
+	if (at >= 0)
+		line->len = (size_t)at;
+	rest->p += line->len + (at >= 0);
+	rest->len -= line->len + (at >= 0);
+	if (line->len > 0 && line->p[line->len - 1] == '\r')
+		line->len--;
+	return true;
+}
+
+static bool
+is_folded(struct slice line)
+{
+	return line.len > 0 && (line.p[0] == ' ' || line.p[0] == '\t');
+}
+
+/* HTTP/1.1 200 OK, ICY 200 OK: word SP three digits (RM-06) */
+static void
+parse_status_line(struct http_head *h)
+{
+	ptrdiff_t sp = slice_find(h->first, ' ');
+	struct slice code;
+	uint64_t status;
+
+	if (sp <= 0 || !(slice_case_has_prefix(h->first, SLICE_LIT("HTTP/")) ||
+			   slice_case_has_prefix(h->first, SLICE_LIT("ICY"))))
+		return;
+	code = slice_trim(
+	    (struct slice){ h->first.p + sp, h->first.len - (size_t)sp });
+	if (code.len < 3 || (code.len > 3 && code.p[3] != ' ') ||
+	    str_to_u64((struct slice){ code.p, 3 }, 999, &status) == -1)
+		return;
+	h->status = (int)status;
+	h->reason = slice_trim((struct slice){ code.p + 3, code.len - 3 });
+	h->has_first_line = true;
+}
+
+static void
+parse_request_line(struct http_head *h)
+{
+	ptrdiff_t sp = slice_find(h->first, ' ');
+	struct slice rest;
+
+	if (sp <= 0 ||
+	    slice_find((struct slice){ h->first.p, (size_t)sp }, ':') >= 0)
+		return;
+	h->method = (struct slice){ h->first.p, (size_t)sp };
+	rest = slice_trim(
+	    (struct slice){ h->first.p + sp, h->first.len - (size_t)sp });
+	/* the target ends at the last blank: it may itself hold some */
+	for (size_t i = rest.len; i > 0; i--)
+		if (rest.p[i - 1] == ' ') {
+			rest.len = i - 1;
+			break;
+		}
+	h->target = slice_trim(rest);
+	h->has_first_line = true;
+}
+
+void
+http_head_parse(struct http_head *h, struct slice raw, bool is_response)
+{
+	struct slice rest = raw;
+
+	memset(h, 0, sizeof(*h));
+	h->raw = raw;
+	if (!next_line(&rest, &h->first))
+		return;
+	if (is_response)
+		parse_status_line(h);
+	else
+		parse_request_line(h);
+	/* old senders leave the first line out (EN-09) */
+	h->fields = h->has_first_line ? rest : raw;
+}
+
+bool
+http_head_next(struct slice *pos, struct slice *name, struct slice *value)
+{
+	struct slice line, ahead, more;
+	ptrdiff_t colon;
+
+	while (next_line(pos, &line)) {
+		if (line.len == 0) {
+			*pos = SLICE_NONE;
+			return false;
+		}
+		colon = slice_find(line, ':');
+		if (colon <= 0 || is_folded(line))
+			continue;
+		*name = slice_trim((struct slice){ line.p, (size_t)colon });
+		*value = (struct slice){ line.p + colon + 1,
+			line.len - (size_t)colon - 1 };
+		/* folded lines belong to the value, with their line ends */
+		for (ahead = *pos; next_line(&ahead, &more) && is_folded(more);
+		     *pos = ahead)
+			value->len = (size_t)(more.p + more.len - value->p);
+		*value = slice_trim(*value);
+		return true;
+	}
+	return false;
+}
+
+struct slice
+http_head_get(const struct http_head *h, const char *name)
+{
+	struct slice pos = h->fields, n, v, want = slice_of(name);
+
+	while (http_head_next(&pos, &n, &v))
+		if (slice_case_eq(n, want))
+			return v.p != NULL ? v : SLICE_LIT("");
+	return SLICE_NONE;
+}
+
+size_t
+http_head_count(const struct http_head *h, const char *name)
+{
+	struct slice pos = h->fields, n, v, want = slice_of(name);
+	size_t count = 0;
+
+	while (http_head_next(&pos, &n, &v))
+		if (slice_case_eq(n, want))
+			count++;
+	return count;
+}
+
+int
+http_head_content_length(const struct http_head *h, uint64_t *len)
+{
+	struct slice pos = h->fields, n, v, want = SLICE_LIT("Content-Length");
+	uint64_t this;
+	int found = 0;
+
+	while (http_head_next(&pos, &n, &v)) {
+		if (!slice_case_eq(n, want))
+			continue;
+		if (str_to_u64(v, INT64_MAX, &this) == -1 ||
+		    (found && this != *len))
+			return -1;
+		*len = this;
+		found = 1;
+	}
+	return found;
+}
+
+static bool
+ends_with(struct slice s, const char *suffix)
+{
+	struct slice x = slice_of(suffix);
+
+	return s.len >= x.len &&
+	       memcmp(s.p + s.len - x.len, suffix, x.len) == 0;
+}
+
+bool
+http_head_complete(const struct http_head *h)
+{
+	return ends_with(h->raw, "\r\n\r\n") || ends_with(h->raw, "\n\n") ||
+	       ends_with(h->raw, "\n\r\n");
+}
+
+static bool
+is_dropped(struct slice line, const char *const drop[], size_t ndrop)
+{
+	ptrdiff_t colon = slice_find(line, ':');
+	struct slice name;
+
+	if (colon <= 0)
+		return false;
+	name = slice_trim((struct slice){ line.p, (size_t)colon });
+	for (size_t i = 0; i < ndrop; i++)
+		if (slice_case_eq(name, slice_of(drop[i])))
+			return true;
+	return false;
+}
+
+/* What EN-09 says is missing at the end of a head. */
+static int
+append_end(struct buf *out, struct slice raw)
+{
+	if (ends_with(raw, "\r\n\r\n") || ends_with(raw, "\n\n") ||
+	    ends_with(raw, "\n\r\n"))
+		return 0;
+	return buf_append_str(out, ends_with(raw, "\n") ? "\r\n" : "\r\n\r\n");
+}
+
+int
+http_head_edit(struct buf *out, const struct http_head *h,
+    const char *const drop[], size_t ndrop, struct slice add)
+{
+	struct slice rest = h->fields, line;
+	const char *from;
+	bool dropping = false;
+	int rc;
+
+	if (ndrop == 0 && add.len == 0) {
+		rc = buf_append_slice(out, h->raw);
+		return rc | append_end(out, h->raw);
+	}
+	rc = buf_append(out, h->raw.p, (size_t)(h->fields.p - h->raw.p));
+	if (h->has_first_line && !ends_with(buf_slice(out), "\n"))
+		rc |= buf_append_str(out, "\r\n");
+	for (from = rest.p; next_line(&rest, &line); from = rest.p) {
+		if (line.len == 0)
+			break;
+		if (!is_folded(line))
+			dropping = is_dropped(line, drop, ndrop);
+		if (!dropping)
+			rc |= buf_append(out, from, (size_t)(rest.p - from));
+	}
+	if (out->len > 0 && !ends_with(buf_slice(out), "\n"))
+		rc |= buf_append_str(out, "\r\n");
+	rc |= buf_append_slice(out, add);
+	rc |= buf_append_str(out, "\r\n");
+	/* a second head in the section stays as it was (EN-08) */
+	rc |= buf_append_slice(out, rest);
+	return rc == 0 ? 0 : -1;
+}
+
+int
+http_head_url(struct buf *out, const struct http_head *req)
+{
+	struct slice host;
+
+	for (size_t i = 0; i + 2 < req->target.len; i++)
+		if (memcmp(req->target.p + i, "://", 3) == 0)
+			return buf_append_slice(out, req->target);
+	if (slice_eq(req->method, SLICE_LIT("CONNECT")))
+		return buf_append_slice(out, req->target);
+	host = http_head_get(req, "Host");
+	if (host.len == 0)
+		return buf_append_slice(out, req->target);
+	if (buf_append_str(out, "http://") == -1 ||
+	    buf_append_slice(out, host) == -1)
+		return -1;
+	return buf_append_slice(out, req->target);
+}
+
+/* filename*=UTF-8''x or filename="x" or filename=x of a Content-Disposition */
+static struct slice
+disposition_name(struct slice v)
+{
+	struct slice elem, best = SLICE_NONE;
+	ptrdiff_t at;
+
+	while (slice_next(&v, ';', &elem)) {
+		if (!slice_case_has_prefix(elem, SLICE_LIT("filename")) ||
+		    (at = slice_find(elem, '=')) < 0)
+			continue;
+		best = slice_trim((struct slice){
+		    elem.p + at + 1, elem.len - (size_t)at - 1 });
+		if (elem.p[at - 1] == '*') {
+			for (int quotes = 0; quotes < 2; quotes++)
+				if ((at = slice_find(best, '\'')) >= 0)
+					best = (struct slice){ best.p + at + 1,
+						best.len - (size_t)at - 1 };
+			return best;
+		}
+		if (best.len >= 2 && best.p[0] == '"' &&
+		    best.p[best.len - 1] == '"')
+			best = (struct slice){ best.p + 1, best.len - 2 };
+	}
+	return best;
+}
+
+static struct slice
+path_name(struct slice target)
+{
+	ptrdiff_t at = slice_find(target, '?');
+	size_t from;
+
+	if (at >= 0)
+		target.len = (size_t)at;
+	if ((at = slice_find(target, '#')) >= 0)
+		target.len = (size_t)at;
+	for (from = target.len; from > 0; from--)
+		if (target.p[from - 1] == '/')
+			break;
+	return (struct slice){ target.p + from, target.len - from };
+}
+
+struct slice
+http_head_filename(const struct http_head *req, const struct http_head *resp)
+{
+	const struct http_head *of = resp->raw.p != NULL ? resp : req;
+	struct slice name =
+	    disposition_name(http_head_get(of, "Content-Disposition"));
+
+	if (name.len > 0)
+		return name;
+	return path_name(req->target);
+}
