@@ -57,7 +57,8 @@ int spool_finish(struct spool *s) MUST_CHECK;
 const void *spool_data(const struct spool *s);
 /*
  * A descriptor for another process, which can only read through it (a sealed
- * memfd, or the file opened read-only). It stays the spool's. -1 when the body
+ * memfd, which is longer than the body, or the file opened read-only). It
+ * stays the spool's. -1 when the body
  * is inline (then spool_data() is sent).
  */
 int spool_lend(const struct spool *s);
