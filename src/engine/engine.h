@@ -16,17 +16,20 @@
 
 struct engine;
 
+/* Exit status of a worker whose temporary files outgrew their limit. */
+#define ENGINE_EXIT_TEMP 71
+
 struct engine_load {
-	const char *database;  /* folder, or "embedded" */
-	const char *temp_dir;  /* a private folder for the time of loading */
+	const char *database; /* folder or file, or "embedded" */
+	const char *temp_dir; /* a private folder for the time of loading */
 	uint64_t min_signatures;
 	bool pua, official_only;
 };
 struct engine_info {
 	uint32_t signatures;
 	bool embedded;
-	bool has_eicar; /* the set has an EICAR signature, so it is demanded */
-	char engine[32];   /* "ClamAV 1.4.6" */
+	bool has_eicar;  /* the set has an EICAR signature, so it is demanded */
+	char engine[32]; /* "ClamAV 1.4.6" */
 	char database[96]; /* "main 62, daily 27780, 3 other files" */
 	/*
 	 * Canonical digest of engine version, functionality level and all

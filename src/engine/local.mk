@@ -1,0 +1,32 @@
+# libengine: libclamav and what keeps it honest. net links it too, for
+# engine_flags.o, which needs no library.
+noinst_LIBRARIES += src/libengine.a
+src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
+  src/engine/engine_flags.c src/engine/engine_clamav.c \
+  src/engine/engine_selftest.c src/engine/engine_db.h src/engine/engine_db.c \
+  src/engine/engine_own.c src/engine/names.h src/engine/names.c \
+  src/engine/tripwire.h src/engine/tripwire.c
+src_libengine_a_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS)
+ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS)
+# The tripwire replaces functions of the C library that libclamav calls.
+ENGINE_LDFLAGS = $(AM_LDFLAGS) -rdynamic
+if HAVE_CMOCKA
+check_LIBRARIES += src/libenginefake.a
+src_libenginefake_a_SOURCES = src/engine/engine_fake.c src/engine/engine_common.c
+src_libenginefake_a_CFLAGS = $(AM_CFLAGS)
+check_LIBRARIES += src/libengineutil.a
+src_libengineutil_a_SOURCES = tests/unit/engine_util.h tests/unit/engine_util.c
+src_libengineutil_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+ENGINE_TEST_LIBS = src/libengineutil.a $(ENGINE_LIBS) $(CMOCKA_LIBS) \
+  $(BASE_LIBS) $(ZLIB_LIBS)
+check_PROGRAMS += tests/unit/test_engine tests/unit/test_engine_prefix
+TESTS += tests/unit/test_engine tests/unit/test_engine_prefix
+tests_unit_test_engine_SOURCES = tests/unit/test_engine.c
+tests_unit_test_engine_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_engine_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_engine_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_test_engine_prefix_SOURCES = tests/unit/test_engine_prefix.c
+tests_unit_test_engine_prefix_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_engine_prefix_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_engine_prefix_LDADD = $(ENGINE_TEST_LIBS)
+endif

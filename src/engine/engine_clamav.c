@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/*
+ * libclamav as an engine. The library answers clean on most of its own
+ * failures (no temporary folder, no space, a limit, an unreadable member), so
+ * its return code alone means nothing here: a scan is complete only when
+ * nothing below has said otherwise.
+ */
+#include "engine/engine.h"
+
+#include <clamav.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "engine/engine_db.h"
+#include "engine/names.h"
+#include "engine/tripwire.h"
+
+#define LIBRARY_MAX_LEN ((uint64_t)INT_MAX - 2)
+#define MIN_OBJECT 5 /* the library looks at nothing that is not longer */
+#define LOAD_TRIES 3
+#define SCAN_TIME_MARGIN_US 2000000
+/*
+ * Unrelated bytes behind a prefix: a signature whose place is counted from
+ * the end of the file no longer matches then.
+ */
+#define PREFIX_PADDING (128 * 1024)
+
+struct engine {
+	struct cl_engine *cl;
+	struct engine_info info;
+	struct names *names;
+	bool has_allow_rows; /* .fp or .sfp: a whole object may be excepted */
+	struct scan_opts applied;
+	uint32_t applied_ms;
+};
+
+/* One call of the library. */
+struct run {
+	const struct engine_job *job;
+	struct scan_answer *answer;
+	uint64_t max_file_size;
+	bool root_seen, pe_seen;
+	uint32_t found;
+};
+
+/* The library reports to a plain function: who is being served just now. */
+static struct {
+	bool initialised;
+	struct run *run;
+	char error[160], warning[160];
+} lib;
+
+static void
+keep_line(char *dst, size_t dstlen, const char *text)
+{
+	struct slice s = slice_of(text);
+
+	while (s.len > 0 && (s.p[s.len - 1] == '\n' || s.p[s.len - 1] == ' '))
+		s.len--;
+	(void)str_copy_clean(dst, dstlen, s, "");
+}
+
+static void
+on_message(enum cl_msg severity, const char *full, const char *msg, void *ctx)
+{
+	(void)full;
+	(void)ctx;
+	if (severity == CL_MSG_WARN)
+		keep_line(lib.warning, sizeof(lib.warning), msg);
+	if (severity < CL_MSG_ERROR)
+		return;
+	keep_line(lib.error, sizeof(lib.error), msg);
+	if (lib.run != NULL)
+		scan_answer_incomplete(
+		    lib.run->answer, OUTCOME_FAILED, lib.error);
+}
+
+static cl_error_t
+on_layer(int fd, const char *type, void *ctx)
+{
+	static const char common[] = "CL_TYPE_";
+	struct run *r = ctx;
+
+	(void)fd;
+	if (r == NULL)
+		return CL_CLEAN;
+	if (type != NULL && strcmp(type, "CL_TYPE_MSEXE") == 0)
+		r->pe_seen = true;
+	if (r->root_seen)
+		return CL_CLEAN;
+	r->root_seen = true;
+	if (type != NULL && r->answer->type[0] == '\0') {
+		if (strncmp(type, common, sizeof(common) - 1) == 0)
+			type += sizeof(common) - 1;
+		(void)str_copy_clean(r->answer->type, sizeof(r->answer->type),
+		    slice_of(type), "");
+	}
+	return CL_CLEAN;
+}
+
+/* Members are cut at MaxFileSize without a word: their size gives it away. */
+static cl_error_t
+on_inspection(int fd, const char *type, const char **ancestors,
+    size_t parent_size, const char *name, size_t size, const char *data,
+    uint32_t level, uint32_t attributes, void *ctx)
+{
+	struct run *r = ctx;
+
+	(void)fd, (void)type, (void)ancestors, (void)parent_size, (void)name;
+	(void)data, (void)attributes;
+	if (r != NULL && level > 0 && size >= r->max_file_size)
+		scan_answer_incomplete(
+		    r->answer, OUTCOME_LIMIT, "a member reaches MaxFileSize");
+	return CL_CLEAN;
+}
+
+static cl_error_t
+on_member(const char *container, unsigned long container_size, const char *name,
+    unsigned long size, int encrypted, unsigned int pos, void *ctx)
+{
+	struct run *r = ctx;
+
+	(void)container, (void)container_size, (void)name, (void)encrypted;
+	(void)pos;
+	if (r != NULL && size > r->max_file_size)
+		scan_answer_incomplete(r->answer, OUTCOME_LIMIT,
+		    "a member is larger than MaxFileSize");
+	return CL_CLEAN;
+}
+
+static void
+add_name(struct run *r, const char *virname)
+{
+	struct slice name = slice_of(virname);
+	enum outcome o = names_outcome(name);
+
+	r->found++;
+	if (o == OUTCOME_LIMIT || o == OUTCOME_TIMEOUT)
+		scan_answer_incomplete(r->answer, o, virname);
+	scan_answer_add(r->answer, o, name, slice_of(r->job->part));
+}
+
+static void
+on_found(int fd, const char *virname, void *ctx)
+{
+	(void)fd;
+	if (ctx != NULL && virname != NULL)
+		add_name(ctx, virname);
+}
+
+static int
+on_signature(const char *type, const char *name, unsigned int custom, void *ctx)
+{
+	struct engine *e = ctx;
+	bool plain = strcmp(type, "ndb") == 0 || strcmp(type, "db") == 0;
+
+	(void)custom;
+	if (strcmp(type, "fp") == 0 || strcmp(type, "sfp") == 0)
+		e->has_allow_rows = true;
+	/* a name that cannot be kept is just never final */
+	if (names_add(e->names, slice_of(name), plain) != 0)
+		keep_line(lib.warning, sizeof(lib.warning), "out of memory");
+	return 0;
+}
+
+static const char *
+library_reason(void)
+{
+	if (lib.error[0] != '\0')
+		return lib.error;
+	return lib.warning[0] != '\0' ? lib.warning : "no reason given";
+}
+
+static int
+start_library(char *err, size_t errlen)
+{
+	int rc;
+
+	lib.error[0] = lib.warning[0] = '\0';
+	lib.run = NULL;
+	if (lib.initialised)
+		return 0;
+	cl_set_clcb_msg(on_message);
+	rc = cl_init(CL_INIT_DEFAULT);
+	if (rc != CL_SUCCESS) {
+		(void)snprintf(err, errlen, "libclamav does not start: %s",
+		    cl_strerror((cl_error_t)rc));
+		return -1;
+	}
+	lib.initialised = true;
+	return 0;
+}
+
+static int
+set_up(struct engine *e, const struct engine_load *load)
+{
+	struct cl_engine *cl = e->cl;
+
+	cl_engine_set_clcb_pre_cache(cl, on_layer);
+	cl_engine_set_clcb_file_inspection(cl, on_inspection);
+	cl_engine_set_clcb_meta(cl, on_member);
+	cl_engine_set_clcb_virus_found(cl, on_found);
+	cl_engine_set_clcb_sigload(cl, on_signature, e);
+	/* its cache does not know under which options something was clean */
+	if (cl_engine_set_num(cl, CL_ENGINE_DISABLE_CACHE, 1) != CL_SUCCESS)
+		return -1;
+	return cl_engine_set_str(cl, CL_ENGINE_TMPDIR, load->temp_dir) ==
+		       CL_SUCCESS
+		   ? 0
+		   : -1;
+}
+
+static int
+load_path(struct engine *e, const char *path, unsigned int options,
+    unsigned int *signatures, char *err, size_t errlen)
+{
+	cl_error_t rc = cl_load(path, e->cl, signatures, options);
+
+	if (rc == CL_SUCCESS)
+		return 0;
+	(void)snprintf(err, errlen, "signatures in %s do not load: %s (%s)",
+	    path, library_reason(), cl_strerror(rc));
+	return -1;
+}
+
+/* The canary goes first: it is no official row, and later rules would stop it.
+ */
+static int
+load_all(struct engine *e, const struct engine_load *load, const char *path,
+    char *err, size_t errlen)
+{
+	char canary[512];
+	unsigned int own = 0, loaded = 0, options = CL_DB_STDOPT;
+
+	if (db_write_canary(load->temp_dir, canary, sizeof(canary)) != 0) {
+		(void)snprintf(
+		    err, errlen, "%s: cannot write signatures", load->temp_dir);
+		return -1;
+	}
+	if (load_path(e, canary, options, &own, err, errlen) != 0)
+		return -1;
+	if (load->pua)
+		options |= CL_DB_PUA;
+	if (load->official_only && !e->info.embedded)
+		options |= CL_DB_OFFICIAL_ONLY;
+	if (load_path(e, path, options, &loaded, err, errlen) != 0)
+		return -1;
+	e->info.signatures = loaded;
+	if (loaded > 0 && loaded >= load->min_signatures)
+		return 0;
+	(void)snprintf(err, errlen,
+	    "%s gave %u signatures, fewer than MinSignatures or none (%s)",
+	    path, loaded, library_reason());
+	return -1;
+}
+
+/* Engine and signatures as one digest. */
+static int
+make_digest(struct engine *e, const unsigned char set[HASH_LEN])
+{
+	unsigned char own[HASH_LEN];
+	char set_hex[HASH_HEX_LEN], own_hex[HASH_HEX_LEN], line[320];
+	int n;
+
+	if (db_own_digest(own) != 0)
+		return -1;
+	hash_hex(set, set_hex);
+	hash_hex(own, own_hex);
+	n = snprintf(line, sizeof(line), "engine %s %u\ncanary %s\nset %s\n",
+	    cl_retver(), cl_retflevel(), own_hex, set_hex);
+	if (n < 0 || (size_t)n >= sizeof(line))
+		return -1;
+	return hash_once(line, (size_t)n, e->info.digest);
+}
+
+static int
+describe(struct engine *e, const struct dbset *set)
+{
+	unsigned char digest[HASH_LEN];
+
+	(void)snprintf(
+	    e->info.engine, sizeof(e->info.engine), "ClamAV %s", cl_retver());
+	if (dbset_describe(
+		set, e->info.database, sizeof(e->info.database), digest) != 0)
+		return -1;
+	if (e->info.embedded)
+		(void)str_copy(e->info.database, sizeof(e->info.database),
+		    SLICE_LIT("embedded"));
+	return make_digest(e, digest);
+}
+
+static struct engine *
+load_once(const struct engine_load *load, const char *path,
+    const struct dbset *set, char *err, size_t errlen)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	cl_error_t rc;
+
+	lib.error[0] = lib.warning[0] = '\0';
+	if (e == NULL || (e->names = names_new()) == NULL ||
+	    (e->cl = cl_engine_new()) == NULL || set_up(e, load) != 0) {
+		(void)snprintf(err, errlen, "out of memory");
+		engine_close(&e);
+		return NULL;
+	}
+	e->info.embedded = strcmp(load->database, "embedded") == 0;
+	if (load_all(e, load, path, err, errlen) != 0) {
+		engine_close(&e);
+		return NULL;
+	}
+	names_done(e->names);
+	rc = cl_engine_compile(e->cl);
+	if (rc != CL_SUCCESS || describe(e, set) != 0) {
+		(void)snprintf(err, errlen, "signatures do not compile: %s",
+		    rc != CL_SUCCESS ? library_reason() : "cannot read them");
+		engine_close(&e);
+	}
+	return e;
+}
+
+static bool
+finds_eicar(struct engine *e)
+{
+	unsigned char eicar[DB_EICAR_LEN];
+	struct scan_answer a = { .complete = 1 };
+	struct scan_opts opts = { .max_file_size = 1 << 20,
+		.max_scan_size = 1 << 20,
+		.max_files = 100,
+		.max_recursion = 17 };
+	struct engine_job job = { .kind = SCAN_WHOLE,
+		.data = eicar,
+		.len = sizeof(eicar),
+		.opts = &opts,
+		.budget_us = 60 * 1000000,
+		.part = "" };
+
+	db_eicar_bytes(eicar);
+	engine_scan(e, &job, &a);
+	return a.nfindings > 0 && a.findings[0].outcome == OUTCOME_INFECTED;
+}
+
+static struct engine *
+open_path(
+    const struct engine_load *load, const char *path, char *err, size_t errlen)
+{
+	for (unsigned int i = 0; i < LOAD_TRIES; i++) {
+		struct dbset *set = dbset_open(path, err, errlen);
+		struct engine *e = NULL;
+		bool same;
+
+		if (set == NULL)
+			return NULL;
+		e = load_once(load, path, set, err, errlen);
+		same = dbset_same(set);
+		dbset_free(&set);
+		if (same)
+			return e;
+		engine_close(&e);
+		(void)snprintf(err, errlen,
+		    "%s: files change while they are loaded", path);
+	}
+	return NULL;
+}
+
+struct engine *
+engine_open(const struct engine_load *load, char *err, size_t errlen)
+{
+	char own[512];
+	const char *path = load->database;
+	struct engine *e = NULL;
+
+	if (start_library(err, errlen) != 0)
+		return NULL;
+	if (strcmp(path, "embedded") == 0) {
+		if (db_write_embedded(load->temp_dir, own, sizeof(own)) != 0) {
+			(void)snprintf(err, errlen,
+			    "%s: cannot write signatures", load->temp_dir);
+			return NULL;
+		}
+		path = own;
+	}
+	e = open_path(load, path, err, errlen);
+	db_remove_own(load->temp_dir);
+	if (e != NULL)
+		e->info.has_eicar = finds_eicar(e);
+	return e;
+}
+
+void
+engine_close(struct engine **e)
+{
+	if (*e == NULL)
+		return;
+	if ((*e)->cl != NULL)
+		(void)cl_engine_free((*e)->cl);
+	names_free(&(*e)->names);
+	free(*e);
+	*e = NULL;
+}
+
+const struct engine_info *
+engine_info(const struct engine *e)
+{
+	return &e->info;
+}
+
+const char *
+engine_version_built(void)
+{
+	return CLAMAV_VERSION;
+}
+
+const char *
+engine_version_running(void)
+{
+	return cl_retver();
+}
+
+int
+engine_enter_worker(struct engine *e, const char *dir, uint64_t temp_max)
+{
+	if (cl_engine_set_str(e->cl, CL_ENGINE_TMPDIR, dir) != CL_SUCCESS)
+		return -1;
+	return tripwire_limit(dir, temp_max);
+}
+
+static uint64_t
+bounded(uint64_t v, uint64_t max)
+{
+	return v == 0 || v > max ? max : v;
+}
+
+static int
+set_number(struct engine *e, enum cl_engine_field field, uint64_t v)
+{
+	return cl_engine_set_num(e->cl, field, (long long)v) == CL_SUCCESS ? 0
+									   : -1;
+}
+
+/* 0 means unlimited to the library: never let it through. */
+static int
+apply_limits(struct engine *e, const struct scan_opts *o)
+{
+	struct scan_opts *have = &e->applied;
+
+	if (have->max_file_size == o->max_file_size &&
+	    have->max_scan_size == o->max_scan_size &&
+	    have->max_files == o->max_files &&
+	    have->max_recursion == o->max_recursion)
+		return 0;
+	if (set_number(e, CL_ENGINE_MAX_FILESIZE,
+		bounded(o->max_file_size, LIBRARY_MAX_LEN)) != 0 ||
+	    set_number(e, CL_ENGINE_MAX_SCANSIZE,
+		bounded(o->max_scan_size, (uint64_t)1 << 40)) != 0 ||
+	    set_number(
+		e, CL_ENGINE_MAX_FILES, bounded(o->max_files, 1000000)) != 0 ||
+	    set_number(e, CL_ENGINE_MAX_RECURSION,
+		bounded(o->max_recursion, 100)) != 0)
+		return -1;
+	*have = *o;
+	return 0;
+}
+
+/* The library's own limit lies below the kill, so that it can still report. */
+static int
+apply_time(struct engine *e, uint64_t budget_us)
+{
+	uint64_t margin = budget_us / 10 < SCAN_TIME_MARGIN_US
+			      ? budget_us / 10
+			      : SCAN_TIME_MARGIN_US;
+	uint64_t ms = (budget_us - margin) / 1000;
+
+	ms = ms == 0 ? 1 : bounded(ms, UINT32_MAX / 2);
+	if (ms == e->applied_ms)
+		return 0;
+	e->applied_ms = (uint32_t)ms;
+	return set_number(e, CL_ENGINE_MAX_SCANTIME, ms);
+}
+
+static void
+make_options(const struct engine_job *job, struct cl_scan_options *out)
+{
+	const struct scan_opts *o = job->opts;
+
+	*out = (struct cl_scan_options){ .general = o->general,
+		.parse = o->parse,
+		.heuristic = o->heuristic,
+		.mail = o->mail };
+	out->general |= CL_SCAN_GENERAL_ALLMATCHES;
+	out->general &= ~(uint32_t)CL_SCAN_GENERAL_COLLECT_METADATA;
+	out->heuristic |= CL_SCAN_HEURISTIC_EXCEEDS_MAX;
+	if (job->kind != SCAN_PREFIX)
+		return;
+	/* what a good file that is merely cut would set off */
+	out->heuristic &=
+	    ~(uint32_t)(CL_SCAN_HEURISTIC_BROKEN |
+			CL_SCAN_HEURISTIC_BROKEN_MEDIA |
+			CL_SCAN_HEURISTIC_EXCEEDS_MAX |
+			CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE |
+			CL_SCAN_HEURISTIC_ENCRYPTED_DOC |
+			CL_SCAN_HEURISTIC_STRUCTURED |
+			CL_SCAN_HEURISTIC_STRUCTURED_SSN_NORMAL |
+			CL_SCAN_HEURISTIC_STRUCTURED_SSN_STRIPPED |
+			CL_SCAN_HEURISTIC_STRUCTURED_CC |
+			CL_SCAN_HEURISTIC_PARTITION_INTXN);
+}
+
+static void
+judge(struct run *r, cl_error_t rc, const char *virname, const char *fault)
+{
+	struct scan_answer *a = r->answer;
+
+	if (rc == CL_VIRUS && r->found == 0 && virname != NULL)
+		add_name(r, virname);
+	if (rc == CL_VIRUS && r->found == 0)
+		scan_answer_incomplete(
+		    a, OUTCOME_FAILED, "a detection without a name");
+	if (rc == CL_ETIMEOUT)
+		scan_answer_incomplete(a, OUTCOME_TIMEOUT, cl_strerror(rc));
+	else if (rc != CL_CLEAN && rc != CL_VIRUS)
+		scan_answer_incomplete(a, OUTCOME_FAILED, cl_strerror(rc));
+	if (fault != NULL)
+		scan_answer_incomplete(a, OUTCOME_FAILED, fault);
+	if (!r->root_seen && r->job->len > MIN_OBJECT)
+		scan_answer_incomplete(
+		    a, OUTCOME_FAILED, "the engine did not look at it");
+}
+
+static void
+call_library(struct engine *e, struct run *r)
+{
+	struct cl_scan_options options;
+	const char *virname = NULL, *fault;
+	unsigned long scanned = 0;
+	cl_error_t rc;
+	cl_fmap_t *map = cl_fmap_open_memory(r->job->data, r->job->len);
+
+	if (map == NULL) {
+		scan_answer_incomplete(
+		    r->answer, OUTCOME_FAILED, "the object cannot be mapped");
+		return;
+	}
+	make_options(r->job, &options);
+	lib.error[0] = '\0';
+	lib.run = r;
+	tripwire_arm();
+	rc = cl_scanmap_callback(
+	    map, NULL, &virname, &scanned, e->cl, &options, r);
+	fault = tripwire_disarm();
+	lib.run = NULL;
+	judge(r, rc, virname, fault);
+	cl_fmap_close(map);
+}
+
+/* True when the object is of a size that may be handed over. */
+static bool
+size_permits(const struct engine_job *job, struct scan_answer *a)
+{
+	const struct scan_opts *o = job->opts;
+
+	if (job->len > LIBRARY_MAX_LEN)
+		scan_answer_incomplete(
+		    a, OUTCOME_TOO_LARGE, "larger than the engine can scan");
+	else if (o->max_file_size != 0 && job->len > o->max_file_size)
+		scan_answer_incomplete(
+		    a, OUTCOME_LIMIT, "larger than MaxFileSize");
+	else if (o->max_scan_size != 0 && job->len > o->max_scan_size)
+		scan_answer_incomplete(
+		    a, OUTCOME_LIMIT, "larger than MaxScanSize");
+	else
+		return true;
+	return false;
+}
+
+static void
+scan_once(struct engine *e, const struct engine_job *job,
+    struct scan_answer *answer, bool *pe_seen)
+{
+	struct run r = { .job = job, .answer = answer };
+
+	*pe_seen = false;
+	if (job->len == 0 || !size_permits(job, answer))
+		return;
+	if (job->budget_us == 0 || apply_limits(e, job->opts) != 0 ||
+	    apply_time(e, job->budget_us) != 0) {
+		scan_answer_incomplete(
+		    answer, OUTCOME_FAILED, "the limits cannot be set");
+		return;
+	}
+	r.max_file_size = bounded(job->opts->max_file_size, LIBRARY_MAX_LEN);
+	call_library(e, &r);
+	*pe_seen = r.pe_seen;
+}
+
+/* Lines of harmless text, unlike anything that a signature looks for. */
+static void
+fill_padding(unsigned char *p, size_t len)
+{
+	uint32_t x = 2463534242u;
+
+	for (size_t i = 0; i < len; i++) {
+		x ^= x << 13;
+		x ^= x >> 17;
+		x ^= x << 5;
+		p[i] = (unsigned char)(i % 61 == 60 ? '\n' : 'g' + x % 16);
+	}
+}
+
+static bool
+found_in(const struct scan_answer *a, const struct scan_finding *f)
+{
+	for (uint32_t i = 0; i < a->nfindings; i++)
+		if (strcmp(a->findings[i].name, f->name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Keeps those findings that no rest of the object can undo: of plain content
+ * signatures, and found again with other bytes behind the prefix.
+ */
+static void
+keep_final(struct engine *e, const struct engine_job *job,
+    struct scan_answer *a, const struct scan_answer *again)
+{
+	uint32_t kept = 0;
+
+	(void)job;
+	for (uint32_t i = 0; i < a->nfindings; i++) {
+		struct scan_finding f = a->findings[i];
+
+		if (f.outcome == OUTCOME_INFECTED &&
+		    names_plain(e->names, slice_of(f.name)) &&
+		    found_in(again, &f))
+			a->findings[kept++] = f;
+	}
+	if (kept == 0)
+		return;
+	a->nfindings = kept;
+	a->final = 1;
+}
+
+static bool
+may_be_final(const struct engine *e, const struct scan_answer *a, bool pe_seen)
+{
+	if (a->complete != 1 || pe_seen || e->has_allow_rows)
+		return false;
+	for (uint32_t i = 0; i < a->nfindings; i++)
+		if (a->findings[i].outcome == OUTCOME_INFECTED)
+			return true;
+	return false;
+}
+
+static void
+confirm_prefix(struct engine *e, const struct engine_job *job,
+    struct scan_answer *a, uint64_t began_us)
+{
+	struct scan_answer again = { .complete = 1 };
+	struct engine_job padded = *job;
+	struct scan_opts opts = *job->opts;
+	uint64_t used = clock_mono_us() - began_us;
+	unsigned char *p;
+	bool pe_seen;
+
+	if (used >= job->budget_us || job->len > SIZE_MAX - PREFIX_PADDING ||
+	    (p = malloc(job->len + PREFIX_PADDING)) == NULL)
+		return;
+	memcpy(p, job->data, job->len);
+	fill_padding(p + job->len, PREFIX_PADDING);
+	padded.data = p;
+	padded.len = job->len + PREFIX_PADDING;
+	padded.budget_us = job->budget_us - used;
+	opts.max_file_size = 0;
+	opts.max_scan_size = 0;
+	padded.opts = &opts;
+	scan_once(e, &padded, &again, &pe_seen);
+	if (again.complete == 1 && !pe_seen)
+		keep_final(e, job, a, &again);
+	free(p);
+}
+
+/* Adds a prefix's answer to what other views gave; final ones stand alone. */
+static void
+merge(struct scan_answer *to, const struct scan_answer *a)
+{
+	if (a->complete != 1)
+		scan_answer_incomplete(to, (enum outcome)a->reason, a->text);
+	if (to->type[0] == '\0')
+		memcpy(to->type, a->type, sizeof(to->type));
+	if (to->final == 1 && a->final == 0)
+		return;
+	if (to->final == 0 && a->final == 1)
+		to->nfindings = 0;
+	to->final = a->final;
+	for (uint32_t i = 0; i < a->nfindings; i++)
+		scan_answer_add(to, (enum outcome)a->findings[i].outcome,
+		    slice_of(a->findings[i].name),
+		    slice_of(a->findings[i].part));
+	to->dropped += a->dropped;
+}
+
+void
+engine_scan(
+    struct engine *e, const struct engine_job *job, struct scan_answer *answer)
+{
+	struct scan_answer a = { .complete = 1 };
+	uint64_t began_us = clock_mono_us();
+	bool pe_seen;
+
+	if (job->kind != SCAN_PREFIX) {
+		scan_once(e, job, answer, &pe_seen);
+		return;
+	}
+	scan_once(e, job, &a, &pe_seen);
+	if (may_be_final(e, &a, pe_seen))
+		confirm_prefix(e, job, &a, began_us);
+	merge(answer, &a);
+}

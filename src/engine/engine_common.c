@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* What every engine does alike with an answer. */
+#include "engine/engine.h"
+
+#include <string.h>
+
+static bool
+has_finding(const struct scan_answer *a, enum outcome o, const char *name,
+    const char *part)
+{
+	for (uint32_t i = 0; i < a->nfindings; i++)
+		if (a->findings[i].outcome == (uint32_t)o &&
+		    strcmp(a->findings[i].name, name) == 0 &&
+		    strcmp(a->findings[i].part, part) == 0)
+			return true;
+	return false;
+}
+
+void
+scan_answer_add(
+    struct scan_answer *a, enum outcome o, struct slice name, struct slice part)
+{
+	struct scan_finding f = { .outcome = (uint32_t)o };
+
+	(void)str_copy_clean(f.name, sizeof(f.name), name, "");
+	(void)str_copy_clean(f.part, sizeof(f.part), part, "");
+	if (has_finding(a, o, f.name, f.part))
+		return;
+	if (a->nfindings >= SCAN_MAX_FINDINGS) {
+		a->dropped++;
+		return;
+	}
+	a->findings[a->nfindings++] = f;
+}
+
+void
+scan_answer_incomplete(
+    struct scan_answer *a, enum outcome reason, const char *text)
+{
+	a->complete = 0;
+	if (a->reason != OUTCOME_NONE)
+		return;
+	a->reason = (uint32_t)reason;
+	(void)str_copy_clean(a->text, sizeof(a->text), slice_of(text), "");
+}

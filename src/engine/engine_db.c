@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/*
+ * Signature files. libclamav reads them by path, so they are opened and
+ * hashed here, and after it has loaded them the path must still show the same
+ * files (device, inode, size, time): else the digest would not be of what was
+ * loaded.
+ */
+#include "engine/engine_db.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+#define CVD_HEAD_LEN 512
+#define CVD_MAGIC "ClamAV-VDB"
+#define MAX_FILES 4096
+
+struct dbfile {
+	char name[128];
+	int fd;
+	struct stat st;
+	bool container; /* .cvd, .cld, .cud with a valid head */
+	uint64_t version, signatures;
+};
+struct dbset {
+	char *path;
+	struct dbfile *files; /* sorted by name */
+	size_t n;
+};
+
+/* What libclamav loads from a folder. */
+static const char *const extensions[] = { "cvd", "cld", "cud", "db", "hdb",
+	"hdu", "fp", "mdb", "mdu", "hsb", "hsu", "sfp", "msb", "msu", "ndb",
+	"ndu", "ldb", "ldu", "sdb", "zmd", "rmd", "pdb", "gdb", "wdb", "cbc",
+	"ftm", "cfg", "cdb", "cat", "crb", "idb", "ioc", "imp", "yar", "yara",
+	"pwdb", "ign", "ign2", "info" };
+
+static const char *
+extension(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot != NULL ? dot + 1 : "";
+}
+
+static bool
+is_signature_file(const char *name)
+{
+	for (size_t i = 0; i < COUNTOF(extensions); i++)
+		if (slice_case_eq(
+			slice_of(extension(name)), slice_of(extensions[i])))
+			return true;
+	return false;
+}
+
+static bool
+is_container(const char *name)
+{
+	struct slice ext = slice_of(extension(name));
+
+	return slice_case_eq(ext, SLICE_LIT("cvd")) ||
+	       slice_case_eq(ext, SLICE_LIT("cld")) ||
+	       slice_case_eq(ext, SLICE_LIT("cud"));
+}
+
+/* Fields: magic, time, version, signatures, ... separated by colons. */
+static void
+read_head(struct dbfile *f)
+{
+	char head[CVD_HEAD_LEN];
+	ssize_t n = pread(f->fd, head, sizeof(head), 0);
+	struct slice rest, field[4];
+
+	if (n != (ssize_t)sizeof(head))
+		return;
+	rest = (struct slice){ head, sizeof(head) };
+	for (size_t i = 0; i < COUNTOF(field); i++)
+		if (!slice_next(&rest, ':', &field[i]))
+			return;
+	f->container = slice_eq(field[0], SLICE_LIT(CVD_MAGIC)) &&
+		       str_to_u64(field[2], UINT32_MAX, &f->version) == 0 &&
+		       str_to_u64(field[3], UINT32_MAX, &f->signatures) == 0;
+}
+
+static int
+add_file(struct dbset *s, int dirfd, const char *path, const char *name)
+{
+	struct dbfile f = { .fd = -1 };
+	struct dbfile *p;
+
+	if (s->n >= MAX_FILES || strlen(name) >= sizeof(f.name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	p = reallocarray(s->files, s->n + 1, sizeof(*p));
+	if (p == NULL)
+		return -1;
+	s->files = p;
+	(void)str_copy(f.name, sizeof(f.name), slice_of(name));
+	f.fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (f.fd < 0)
+		return -1;
+	if (fstat(f.fd, &f.st) != 0 || !S_ISREG(f.st.st_mode)) {
+		(void)close(f.fd);
+		errno = EINVAL;
+		return -1;
+	}
+	if (is_container(name))
+		read_head(&f);
+	s->files[s->n++] = f;
+	return 0;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct dbfile *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int
+add_folder(struct dbset *s, int fd, char *err, size_t errlen)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *d;
+	int rc = 0;
+
+	if (dir == NULL) {
+		(void)snprintf(err, errlen, "%s: %s", s->path, strerror(errno));
+		(void)close(fd);
+		return -1;
+	}
+	while (rc == 0 && (d = readdir(dir)) != NULL) {
+		if (d->d_name[0] == '.' || !is_signature_file(d->d_name))
+			continue;
+		rc = add_file(s, fd, d->d_name, d->d_name);
+		if (rc != 0)
+			(void)snprintf(err, errlen, "%s/%s: %s", s->path,
+			    d->d_name, strerror(errno));
+	}
+	(void)closedir(dir);
+	if (s->n > 0)
+		qsort(s->files, s->n, sizeof(*s->files), by_name);
+	return rc;
+}
+
+struct dbset *
+dbset_open(const char *path, char *err, size_t errlen)
+{
+	struct dbset *s = calloc(1, sizeof(*s));
+	const char *slash = strrchr(path, '/');
+	int rc, fd;
+
+	if (s == NULL || (s->path = strdup(path)) == NULL) {
+		(void)snprintf(err, errlen, "out of memory");
+		dbset_free(&s);
+		return NULL;
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		rc = add_folder(s, fd, err, errlen);
+	} else {
+		rc = errno == ENOTDIR
+			 ? add_file(s, AT_FDCWD, path, slash ? slash + 1 : path)
+			 : -1;
+		if (rc != 0)
+			(void)snprintf(
+			    err, errlen, "%s: %s", path, strerror(errno));
+	}
+	if (rc != 0)
+		dbset_free(&s);
+	return s;
+}
+
+void
+dbset_free(struct dbset **s)
+{
+	if (*s == NULL)
+		return;
+	for (size_t i = 0; i < (*s)->n; i++)
+		(void)close((*s)->files[i].fd);
+	free((*s)->files);
+	free((*s)->path);
+	free(*s);
+	*s = NULL;
+}
+
+static bool
+file_same(const struct dbfile *a, const struct dbfile *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->st.st_dev == b->st.st_dev &&
+	       a->st.st_ino == b->st.st_ino && a->st.st_size == b->st.st_size &&
+	       a->st.st_mtim.tv_sec == b->st.st_mtim.tv_sec &&
+	       a->st.st_mtim.tv_nsec == b->st.st_mtim.tv_nsec;
+}
+
+bool
+dbset_same(const struct dbset *s)
+{
+	char err[256];
+	struct dbset *now = dbset_open(s->path, err, sizeof(err));
+	bool same = now != NULL && now->n == s->n;
+
+	for (size_t i = 0; same && i < s->n; i++) {
+		struct dbfile held = s->files[i];
+
+		/* also against what our own descriptor says by now */
+		same = fstat(held.fd, &held.st) == 0 &&
+		       file_same(&s->files[i], &held) &&
+		       file_same(&s->files[i], &now->files[i]);
+	}
+	dbset_free(&now);
+	return same;
+}
+
+static size_t
+stem_len(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot != NULL ? (size_t)(dot - name) : strlen(name);
+}
+
+/* libclamav loads the newer one of main.cvd and main.cld. */
+static bool
+superseded(const struct dbset *s, size_t at)
+{
+	const struct dbfile *f = &s->files[at];
+	size_t len = stem_len(f->name);
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct dbfile *o = &s->files[i];
+
+		if (i == at || !o->container || stem_len(o->name) != len ||
+		    memcmp(o->name, f->name, len) != 0)
+			continue;
+		if (o->version > f->version ||
+		    (o->version == f->version && i < at))
+			return true;
+	}
+	return false;
+}
+
+static int
+hash_file(const struct dbfile *f, unsigned char out[HASH_LEN])
+{
+	unsigned char block[65536];
+	struct hash *h = hash_new();
+	off_t at = 0;
+	ssize_t n = -1;
+	int rc = -1;
+
+	while (h != NULL && (n = pread(f->fd, block, sizeof(block), at)) > 0) {
+		if (hash_update(h, block, (size_t)n) != 0)
+			break;
+		at += n;
+	}
+	if (n == 0)
+		rc = hash_final(h, out);
+	hash_free(&h);
+	return rc;
+}
+
+static int
+describe_file(const struct dbfile *f, struct buf *lines)
+{
+	unsigned char digest[HASH_LEN];
+	char hex[HASH_HEX_LEN];
+
+	if (f->container)
+		return buf_printf(lines, "cvd %.*s %llu %llu\n",
+		    (int)stem_len(f->name), f->name,
+		    (unsigned long long)f->version,
+		    (unsigned long long)f->signatures);
+	if (hash_file(f, digest) != 0)
+		return -1;
+	hash_hex(digest, hex);
+	return buf_printf(lines, "file %s %s\n", f->name, hex);
+}
+
+static int
+describe_all(const struct dbset *s, struct buf *lines, struct buf *words)
+{
+	unsigned int others = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct dbfile *f = &s->files[i];
+
+		if (f->container && superseded(s, i))
+			continue;
+		if (describe_file(f, lines) != 0)
+			return -1;
+		if (f->container)
+			(void)buf_printf(words, "%s%.*s %llu",
+			    words->len > 0 ? ", " : "", (int)stem_len(f->name),
+			    f->name, (unsigned long long)f->version);
+		else
+			others++;
+	}
+	if (others > 0)
+		(void)buf_printf(words, "%s%u%s file%s",
+		    words->len > 0 ? ", " : "", others,
+		    words->len > 0 ? " other" : "", others > 1 ? "s" : "");
+	return lines->failed ? -1 : 0;
+}
+
+int
+dbset_describe(const struct dbset *s, char *text, size_t textlen,
+    unsigned char digest[HASH_LEN])
+{
+	struct buf lines, words;
+	int rc;
+
+	buf_init(&lines, (size_t)MAX_FILES * 256);
+	buf_init(&words, 4096);
+	rc = describe_all(s, &lines, &words);
+	if (rc == 0)
+		rc = hash_once(lines.p, lines.len, digest);
+	(void)str_copy_clean(text, textlen, buf_slice(&words), "");
+	buf_free(&lines);
+	buf_free(&words);
+	return rc;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef ENGINE_ENGINE_DB_H
+#define ENGINE_ENGINE_DB_H
+/*
+ * The signature files of one load: which they are, their canonical digest, and
+ * whether they stayed the same meanwhile. And tolsey's own signatures.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/hash.h"
+
+struct dbset;
+
+/* Opens every signature file of the folder (or the one file). NULL and err. */
+struct dbset *dbset_open(const char *path, char *err, size_t errlen);
+void dbset_free(struct dbset **s);
+/* Whether the path still holds the files that were opened, unchanged. */
+bool dbset_same(const struct dbset *s);
+/*
+ * "main 62, daily 27780, 3 other files" and the digest: the same for equal
+ * sets whatever their place, packing (.cvd, .cld) and times. 0 or -1.
+ */
+int dbset_describe(const struct dbset *s, char *text, size_t textlen,
+    unsigned char digest[HASH_LEN]) MUST_CHECK;
+
+/* Writes tolsey's own signatures, the canary or the small set, into dir. */
+int db_write_canary(const char *dir, char *path, size_t pathlen) MUST_CHECK;
+int db_write_embedded(const char *dir, char *path, size_t pathlen) MUST_CHECK;
+/* Removes what they wrote. */
+void db_remove_own(const char *dir);
+/* Hash of tolsey's own signatures. */
+int db_own_digest(unsigned char digest[HASH_LEN]) MUST_CHECK;
+/* The bytes that the canary matches, and EICAR's. Lengths in bytes. */
+#define DB_CANARY_LEN 32
+#define DB_EICAR_LEN 68
+void db_canary_bytes(unsigned char out[DB_CANARY_LEN]);
+void db_eicar_bytes(unsigned char out[DB_EICAR_LEN]);
+#define DB_CANARY_NAME "Tolsey.Canary"
+#endif

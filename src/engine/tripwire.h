@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef ENGINE_TRIPWIRE_H
+#define ENGINE_TRIPWIRE_H
+/*
+ * libclamav answers clean when it cannot write what it unpacked. So the
+ * program defines write(), mkdir(), open() and their like itself (it must be
+ * linked with -rdynamic): the library calls these, and a failure while a scan
+ * runs is remembered.
+ */
+#include <stdint.h>
+
+#include "base/check.h"
+
+void tripwire_arm(void);
+/* NULL, or what failed since tripwire_arm() (static, until the next one). */
+const char *tripwire_disarm(void);
+/*
+ * From now on at most max bytes may lie below dir; whoever writes more ends
+ * the process with ENGINE_EXIT_TEMP.
+ */
+int tripwire_limit(const char *dir, uint64_t max) MUST_CHECK;
+#endif
