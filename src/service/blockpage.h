@@ -13,7 +13,7 @@
 
 struct blockpage {
 	enum outcome outcome;
-	struct slice threat;   /* may be "" */
+	struct slice threat; /* may be "" */
 	struct slice url, part, filename, user, client;
 	const char *service, *contact, *id;
 	uint64_t wall_us;
@@ -23,8 +23,8 @@ struct blockpage {
  * head: status line and fields with the blank line; page: the body ("" when
  * head_only). template: NULL = built in. 0, or -1 when a buffer is full.
  */
-int blockpage_make(struct buf *head, struct buf *page, const struct blockpage *b,
-    struct slice template);
+int blockpage_make(struct buf *head, struct buf *page,
+    const struct blockpage *b, struct slice template);
 /* Checks a template: known %{names}, nothing that BP-07 forbids, size. */
 int blockpage_check_template(
     struct slice template, char *err, size_t errlen) MUST_CHECK;

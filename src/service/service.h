@@ -10,7 +10,9 @@
  *
  * Life of a transaction, as a service sees it:
  *   begin    -> inspect(SVC_AT_HEADS) -> inspect(SVC_AT_PREVIEW), if the
- *   client sent a preview and the first answer was SVC_MORE
+ *   client sent a preview and the first answer was SVC_MORE (without a preview
+ *   SVC_MORE counts as SVC_SCAN, so it comes with codings and boundary too;
+ *   the last decision alone counts, so edits are to be repeated in each)
  *   -> verdict(), if SVC_SCAN was answered and the whole object was scanned
  *   -> release(), always, once.
  */
@@ -65,13 +67,13 @@ struct svc_decision {
 	size_t ndrop;
 	struct slice add_fields;
 	/*
-	 * SCAN: the content codings to undo. With SCAN_CODING_UNKNOWN among
-	 * them the object is scanned as it is and ends as undecodable unless
-	 * something was found.
+	 * SCAN, MORE, STREAM: the content codings to undo. With
+	 * SCAN_CODING_UNKNOWN among them the object is scanned as it is and
+	 * ends as undecodable unless something was found.
 	 */
 	uint32_t codings[SCAN_MAX_CODINGS];
 	uint32_t ncodings;
-	struct slice boundary; /* SCAN: of multipart/form-data, "" if none */
+	struct slice boundary; /* the same: of a multipart type, "" if none */
 };
 
 /* A module's own directives, in its <Service> blocks and in the manual. */
@@ -115,4 +117,5 @@ struct service_module {
 /* The one symbol of a module. */
 #define SERVICE_SYMBOL "tolsey_module"
 #define SERVICE_EXPORT __attribute__((visibility("default")))
+SERVICE_EXPORT extern const struct service_module tolsey_module;
 #endif

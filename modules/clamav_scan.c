@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/*
+ * The content scanner: every body is scanned whole, its content codings
+ * undone. Requests are edited so that responses can be scanned; responses
+ * without an end are released in scanned windows.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "conf/conf.h" /* enum conf_type */
+#include "service/service.h"
+
+#define ADD_MAX 512
+#define TYPES_MAX ((size_t)64)
+#define BOUNDARY_MAX ((size_t)79)
+
+struct instance {
+	bool limit_codings, strip_range;
+	char *types[TYPES_MAX];
+	size_t ntypes;
+};
+
+/* Of one transaction. */
+struct state {
+	char add[ADD_MAX]; /* the new Accept-Encoding line */
+	const char *drop[3];
+	char boundary[BOUNDARY_MAX + 1];
+};
+
+/* ---- configuration ---- */
+
+static const struct svc_directive directives[] = {
+#define VERDICT true
+#define NEUTRAL false
+#define SVC_DIRECTIVE(type, name, def, min, max, verdict, text) \
+	{ #name, CONF_##type, def, min, max, verdict, text },
+#include "clamav_scan.def"
+#undef VERDICT
+#undef NEUTRAL
+};
+
+static void
+unconfigure(void *instance)
+{
+	struct instance *in = instance;
+
+	for (size_t i = 0; i < in->ntypes; i++)
+		free(in->types[i]);
+	free(in);
+}
+
+static int
+add_types(struct instance *in, const char *value, char *err, size_t errlen)
+{
+	struct slice rest = slice_of(value), word;
+
+	while (slice_next(&rest, ' ', &word)) {
+		if (word.len == 0 || slice_case_eq(word, SLICE_LIT("none")))
+			continue;
+		if (in->ntypes == TYPES_MAX || slice_find(word, '/') < 1) {
+			(void)snprintf(err, errlen, "StreamTypes %.*s: %s",
+			    SLICE_FMT(word),
+			    in->ntypes == TYPES_MAX
+				? "too many types"
+				: "is not a type like text/event-stream");
+			return -1;
+		}
+		in->types[in->ntypes] = strndup(word.p, word.len);
+		if (in->types[in->ntypes] == NULL)
+			return -1;
+		in->ntypes++;
+	}
+	return 0;
+}
+
+/* The words of a BOOL; the value has been checked. */
+static bool
+is_yes(struct slice v)
+{
+	return slice_case_eq(v, SLICE_LIT("yes")) ||
+	       slice_case_eq(v, SLICE_LIT("on")) ||
+	       slice_case_eq(v, SLICE_LIT("true")) ||
+	       slice_case_eq(v, SLICE_LIT("1"));
+}
+
+static int
+set(struct instance *in, const struct svc_setting *s, char *err, size_t errlen)
+{
+	if (strcmp(s->name, "AcceptEncoding") == 0)
+		in->limit_codings =
+		    slice_case_eq(slice_of(s->value), SLICE_LIT("limit"));
+	else if (strcmp(s->name, "StripRange") == 0)
+		in->strip_range = is_yes(slice_of(s->value));
+	else if (strcmp(s->name, "StreamTypes") == 0)
+		return add_types(in, s->value, err, errlen);
+	return 0;
+}
+
+static void *
+configure(
+    const struct svc_setting *settings, size_t n, char *err, size_t errlen)
+{
+	struct instance *in = calloc(1, sizeof(*in));
+
+	(void)snprintf(err, errlen, "out of memory");
+	for (size_t i = 0; in != NULL && i < n; i++)
+		if (set(in, &settings[i], err, errlen) == -1) {
+			unconfigure(in);
+			return NULL;
+		}
+	return in;
+}
+
+/* ---- the head of a message ---- */
+
+/* Steps through the elements of all fields of a name (a comma list). */
+struct elements {
+	const char *name;
+	struct slice fields, value;
+};
+
+static void
+elements_begin(struct elements *e, const struct http_head *h, const char *name)
+{
+	*e = (struct elements){ name, h->fields, SLICE_NONE };
+}
+
+/* Without blanks and the line ends of folded lines around it. */
+static struct slice
+trim(struct slice s)
+{
+	while (s.len > 0 && memchr(" \t\r\n", s.p[0], 4) != NULL)
+		s = (struct slice){ s.p + 1, s.len - 1 };
+	while (s.len > 0 && memchr(" \t\r\n", s.p[s.len - 1], 4) != NULL)
+		s.len--;
+	return s;
+}
+
+/* Empty elements are passed over. */
+static bool
+elements_next(struct elements *e, struct slice *element)
+{
+	struct slice name, value;
+
+	for (;;) {
+		while (slice_next(&e->value, ',', element)) {
+			*element = trim(*element);
+			if (element->len > 0)
+				return true;
+		}
+		if (!http_head_next(&e->fields, &name, &value))
+			return false;
+		if (slice_case_eq(name, slice_of(e->name)))
+			e->value = value;
+	}
+}
+
+/* "gzip;q=0.5" gives "gzip". */
+static struct slice
+without_params(struct slice s)
+{
+	struct slice first = SLICE_NONE;
+
+	(void)slice_next(&s, ';', &first);
+	return first;
+}
+
+static enum scan_coding
+coding_of(struct slice token)
+{
+	static const struct {
+		const char *name;
+		enum scan_coding coding;
+	} known[] = {
+		{ "identity", SCAN_CODING_NONE },
+		{ "gzip", SCAN_CODING_GZIP },
+		{ "x-gzip", SCAN_CODING_GZIP },
+		{ "deflate", SCAN_CODING_DEFLATE },
+#ifdef HAVE_BROTLI
+		{ "br", SCAN_CODING_BR },
+#endif
+#ifdef HAVE_ZSTD
+		{ "zstd", SCAN_CODING_ZSTD },
+#endif
+		{ "aws-chunked", SCAN_CODING_AWS_CHUNKED },
+	};
+
+	for (size_t i = 0; i < COUNTOF(known); i++)
+		if (slice_case_eq(token, slice_of(known[i].name)))
+			return known[i].coding;
+	return SCAN_CODING_UNKNOWN;
+}
+
+/*
+ * The codings in the order in which they were applied. aws-chunked is the
+ * framing of the transfer, so the last, wherever it is named.
+ */
+static void
+find_codings(const struct http_head *h, struct svc_decision *d)
+{
+	struct elements e;
+	struct slice element;
+	bool aws = false, too_many = false;
+
+	elements_begin(&e, h, "Content-Encoding");
+	while (elements_next(&e, &element)) {
+		enum scan_coding c = coding_of(without_params(element));
+
+		if (c == SCAN_CODING_NONE)
+			continue;
+		if (c == SCAN_CODING_AWS_CHUNKED)
+			aws = true;
+		else if (d->ncodings < SCAN_MAX_CODINGS)
+			d->codings[d->ncodings++] = c;
+		else
+			too_many = true;
+	}
+	if (aws && d->ncodings < SCAN_MAX_CODINGS)
+		d->codings[d->ncodings++] = SCAN_CODING_AWS_CHUNKED;
+	else if (aws)
+		too_many = true;
+	if (too_many) {
+		d->ncodings = 1;
+		d->codings[0] = SCAN_CODING_UNKNOWN;
+	}
+}
+
+/* ---- multipart ---- */
+
+/*
+ * Cuts the next parameter off "type; name=value; name="quoted; value"". The
+ * value keeps its quotes.
+ */
+static bool
+next_param(struct slice *rest, struct slice *name, struct slice *value)
+{
+	size_t i = 0, eq = SIZE_MAX;
+	bool quoted = false;
+
+	if (rest->len == 0)
+		return false;
+	for (; i < rest->len && (quoted || rest->p[i] != ';'); i++) {
+		if (rest->p[i] == '"')
+			quoted = !quoted;
+		else if (rest->p[i] == '\\' && quoted && i + 1 < rest->len)
+			i++;
+		else if (rest->p[i] == '=' && eq == SIZE_MAX)
+			eq = i;
+	}
+	*name = trim((struct slice){ rest->p, eq < i ? eq : i });
+	*value = SLICE_NONE;
+	if (eq < i)
+		*value = trim((struct slice){ rest->p + eq + 1, i - eq - 1 });
+	if (i < rest->len)
+		i++;
+	*rest = (struct slice){ rest->p + i, rest->len - i };
+	return true;
+}
+
+/* A quoted string without quotes and backslashes. "" when it does not fit. */
+static struct slice
+unquote(struct slice v, char out[BOUNDARY_MAX + 1])
+{
+	size_t n = 0, i = 1;
+
+	if (v.len == 0 || v.p[0] != '"')
+		return v.len <= BOUNDARY_MAX ? v : SLICE_NONE;
+	for (; i < v.len && v.p[i] != '"'; i++) {
+		if (v.p[i] == '\\' && i + 1 < v.len)
+			i++;
+		if (n == BOUNDARY_MAX)
+			return SLICE_NONE;
+		out[n++] = v.p[i];
+	}
+	return (struct slice){ out, n };
+}
+
+static void
+find_boundary(
+    const struct http_head *h, struct state *st, struct svc_decision *d)
+{
+	struct slice rest = http_head_get(h, "Content-Type"), name, value;
+
+	if (!slice_case_has_prefix(rest, SLICE_LIT("multipart/")))
+		return;
+	while (next_param(&rest, &name, &value))
+		if (slice_case_eq(name, SLICE_LIT("boundary"))) {
+			d->boundary = unquote(value, st->boundary);
+			return;
+		}
+}
+
+/* ---- endless types ---- */
+
+static bool
+type_matches(const char *pattern, struct slice type)
+{
+	struct slice p = slice_of(pattern);
+
+	if (p.len > 0 && p.p[p.len - 1] == '*')
+		return slice_case_has_prefix(
+		    type, (struct slice){ p.p, p.len - 1 });
+	return slice_case_eq(p, type);
+}
+
+static bool
+is_stream_type(const struct instance *in, struct slice type)
+{
+	for (size_t i = 0; i < in->ntypes; i++)
+		if (type_matches(in->types[i], type))
+			return true;
+	return false;
+}
+
+/* What has a length has an end; what is coded cannot be scanned in windows. */
+static bool
+is_endless(const struct instance *in, const struct svc_request *rq,
+    const struct svc_decision *d)
+{
+	struct slice type;
+
+	if (rq->method != SVC_RESPMOD || d->ncodings > 0 ||
+	    http_head_count(rq->resp, "Content-Length") > 0)
+		return false;
+	type = without_params(http_head_get(rq->resp, "Content-Type"));
+	return is_stream_type(in, type);
+}
+
+/* ---- edits of a request ---- */
+
+/* Accept names exactly a type that is streamed (an EventSource does). */
+static bool
+asks_for_stream(const struct instance *in, const struct http_head *h)
+{
+	struct elements e;
+	struct slice element;
+
+	elements_begin(&e, h, "Accept");
+	while (elements_next(&e, &element)) {
+		struct slice type = without_params(element);
+
+		if (slice_find(type, '*') == -1 && is_stream_type(in, type))
+			return true;
+	}
+	return false;
+}
+
+/* "*;q=0" and such: the element excludes what it names. */
+static bool
+is_exclusion(struct slice element)
+{
+	struct slice name, value;
+	bool zero = false;
+
+	while (next_param(&element, &name, &value))
+		if (slice_case_eq(name, SLICE_LIT("q")) && value.len > 0)
+			for (size_t i = 0; i < value.len; i++) {
+				zero = value.p[i] == '0' || value.p[i] == '.';
+				if (!zero)
+					return false;
+			}
+	return zero;
+}
+
+/* SE-10: nothing but clean text is written into a head. */
+static bool
+is_clean(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] < 0x20 || s.p[i] > 0x7e)
+			return false;
+	return true;
+}
+
+static bool
+may_stay(struct slice element, bool coded)
+{
+	enum scan_coding c = coding_of(without_params(element));
+
+	if (!is_clean(element))
+		return false;
+	if (is_exclusion(element))
+		return true;
+	return c == SCAN_CODING_NONE || (coded && c != SCAN_CODING_UNKNOWN &&
+					    c != SCAN_CODING_AWS_CHUNKED);
+}
+
+/*
+ * What the client accepts and we decode. True when that is less than it
+ * listed: then *add is the new line.
+ */
+static bool
+limit_codings(const struct instance *in, const struct http_head *h,
+    struct state *st, struct slice *add)
+{
+	static const char begin[] = "Accept-Encoding: ";
+	static const char none[] = "Accept-Encoding: identity\r\n";
+	bool coded = !asks_for_stream(in, h), less = false, usable = false;
+	size_t n = sizeof(begin) - 1;
+	struct elements e;
+	struct slice element;
+
+	memcpy(st->add, begin, n);
+	elements_begin(&e, h, "Accept-Encoding");
+	while (elements_next(&e, &element)) {
+		/* room for ", " and CRLF stays */
+		if (!may_stay(element, coded) ||
+		    element.len > sizeof(st->add) - n - 4) {
+			less = true;
+			continue;
+		}
+		memcpy(st->add + n, element.p, element.len);
+		n += element.len;
+		memcpy(st->add + n, ", ", 2);
+		n += 2;
+		usable = usable || !is_exclusion(element);
+	}
+	memcpy(st->add + n - 2, "\r\n", 2); /* for the last ", " */
+	*add = usable ? (struct slice){ st->add, n } : SLICE_LIT(none);
+	return less;
+}
+
+static void
+edit_request(const struct instance *in, const struct svc_request *rq,
+    struct state *st, struct svc_decision *d)
+{
+	size_t n = 0;
+
+	if (rq->method != SVC_REQMOD || rq->req->raw.p == NULL)
+		return;
+	if (in->strip_range && http_head_count(rq->req, "Range") > 0) {
+		st->drop[n++] = "Range";
+		st->drop[n++] = "If-Range";
+	}
+	if (in->limit_codings && limit_codings(in, rq->req, st, &d->add_fields))
+		st->drop[n++] = "Accept-Encoding";
+	else
+		d->add_fields = SLICE_NONE;
+	d->drop_fields = st->drop;
+	d->ndrop = n;
+}
+
+/* ---- the service ---- */
+
+static void
+inspect(void *instance, enum svc_stage stage, const struct svc_request *rq,
+    struct svc_decision *d)
+{
+	const struct http_head *h =
+	    rq->method == SVC_REQMOD ? rq->req : rq->resp;
+	struct state *st = rq->state;
+
+	edit_request(instance, rq, st, d);
+	if (!rq->has_body) {
+		/* nothing was scanned, so it is not clean */
+		d->action = SVC_PASS;
+		d->outcome = OUTCOME_EXEMPT;
+		d->reason = "no-body";
+		return;
+	}
+	if (h->raw.p != NULL) {
+		find_codings(h, d);
+		find_boundary(h, st, d);
+	}
+	if (stage == SVC_AT_PREVIEW)
+		d->action = SVC_SCAN;
+	else if (h->raw.p != NULL && is_endless(instance, rq, d))
+		d->action = SVC_STREAM;
+	else
+		d->action = SVC_MORE;
+}
+
+static void
+release(void *instance, const struct svc_request *rq)
+{
+	(void)instance;
+	(void)rq;
+}
+
+const struct service_module tolsey_module = {
+	.name = "clamav_scan",
+	.abi = SERVICE_ABI,
+	.state_size = sizeof(struct state),
+	.scans = true,
+	.directives = directives,
+	.ndirectives = COUNTOF(directives),
+	.configure = configure,
+	.unconfigure = unconfigure,
+	.inspect = inspect,
+	.verdict = NULL,
+	.release = release,
+};

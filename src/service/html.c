@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#include "service/html.h"
+
+#include <string.h>
+
+/*
+ * The character at p (left > 0) and the number of its bytes. Not UTF-8 (RFC
+ * 3629: also overlong forms, surrogates, beyond U+10FFFF): UINT32_MAX, 1.
+ */
+static uint32_t
+next_char(const unsigned char *p, size_t left, size_t *n)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t c = p[0];
+	size_t len = c < 0x80   ? 1
+		     : c < 0xc2 ? 0
+		     : c < 0xe0 ? 2
+		     : c < 0xf0 ? 3
+		     : c < 0xf5 ? 4
+				: 0;
+
+	*n = 1;
+	if (len == 1)
+		return c;
+	if (len == 0 || len > left)
+		return UINT32_MAX;
+	c &= 0x7fu >> len;
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return UINT32_MAX;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if (c < least[len] || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
+		return UINT32_MAX;
+	*n = len;
+	return c;
+}
+
+/* Controls, and what hides or reorders other characters. */
+static bool
+is_unfit(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
+	       c == 0x180e || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+	       c == 0xfeff || (c >= 0xfff0 && c <= 0xfffb) ||
+	       (c >= 0xe0000 && c <= 0xe0fff) || (c & 0xfffe) == 0xfffe;
+}
+
+static bool
+is_plain(uint32_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') ||
+	       (c > 0 && c < 0x80 && strchr(" -._~/:?@*+,;=%()", (int)c));
+}
+
+/*
+ * EG and others take "HTTP/1.1" or "ICAP/1.0" at the start of a line for a
+ * status line (BP-07): a value never holds one.
+ */
+static bool
+ends_protocol_name(struct slice s, size_t i)
+{
+	struct slice name = { s.p + i - 4, 4 };
+
+	return s.p[i] == '/' && i >= 4 &&
+	       (slice_case_eq(name, SLICE_LIT("HTTP")) ||
+		   slice_case_eq(name, SLICE_LIT("ICAP")));
+}
+
+void
+html_escape(struct buf *out, struct slice s, size_t max)
+{
+	size_t i = 0, n;
+	uint32_t c;
+
+	for (; i < s.len; i += n) {
+		c = next_char((const unsigned char *)s.p + i, s.len - i, &n);
+		if (i + n > max)
+			break;
+		if (is_unfit(c))
+			(void)buf_append_str(out, "?");
+		else if (is_plain(c) && !ends_protocol_name(s, i))
+			(void)buf_append(out, s.p + i, 1);
+		else
+			(void)buf_printf(out, "&#%u;", c);
+	}
+	if (i < s.len)
+		(void)buf_append_str(out, "...");
+}
