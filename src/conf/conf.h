@@ -12,6 +12,10 @@
 
 #include "base/buf.h"
 #include "base/outcome.h"
+#include "base/str.h"
+
+#define CONF_MAX_SERVICES 64
+#define CONF_NAME_MAX 31 /* bytes in the name of a service */
 
 enum conf_type {
 	CONF_BOOL,
@@ -24,6 +28,8 @@ enum conf_type {
 };
 enum conf_scope { CONF_GLOBAL = 1, CONF_SERVICE = 2, CONF_BOTH = 3 };
 enum conf_class { CONF_LIVE, CONF_LOAD, CONF_RESTART, CONF_START };
+
+struct arena;
 
 struct conf_list {
 	char **v;
@@ -45,17 +51,18 @@ enum { CONF_LOG_URL_FULL, CONF_LOG_URL_NOQUERY, CONF_LOG_URL_HOST };
 enum { CONF_SCAN_PREVIEW_ON, CONF_SCAN_PREVIEW_AUTO, CONF_SCAN_PREVIEW_OFF };
 enum { CONF_METHODS_BOTH, CONF_METHODS_REQMOD, CONF_METHODS_RESPMOD };
 
-/* A directive in a <Service> block that the table does not have: its module's. */
+/* A directive in a <Service> block that the table does not have: a module's. */
 struct conf_extra {
-	char *name, *value; /* value: the words as written, unquoted, joined by ' ' */
-	char *file;
+	char *name;
+	char *value; /* the words as written, unquoted, joined by ' ' */
+	const char *file;
 	unsigned int line;
 };
 
 struct conf_service {
 	char *name;
 	unsigned int index; /* in struct conf, and in struct metrics */
-	char *file;         /* where its block begins */
+	const char *file;   /* where its block begins */
 	unsigned int line;
 	struct conf_extra *extra;
 	size_t nextra;
@@ -65,13 +72,15 @@ struct conf_service {
 #define SERVICE BOTH
 #include "conf/directives.def"
 	/* derived */
-	uint64_t stall_poke_ms;         /* UINT64_MAX = off */
-	enum action actions[NOUTCOMES]; /* from the On* directives; CLEAN passes */
+	uint64_t stall_poke_ms; /* UINT64_MAX = off */
+	/* by outcome, from the On* directives; CLEAN passes */
+	enum action actions[NOUTCOMES];
 };
 
 struct conf {
 	unsigned int refs;
 	uint32_t generation; /* counts the snapshots of one parent */
+	struct arena *mem;   /* of everything below */
 	struct conf_service *services;
 	size_t nservices;
 #define GLOBAL(type, dir, field, def, min, max, class, verdict, text) \
@@ -109,7 +118,9 @@ void conf_errors_add(struct conf_errors *e, const char *file, unsigned int line,
  * Reads the file (NULL: none, all defaults), then applies overrides[] (each
  * 'Directive value' as in the file, from -o: any directive, which replaces
  * what the file says; LIST directives are replaced as a whole by the first -o
- * of that name). Without any <Service>, the service avscan with the usual
+ * of that name). An override of a BOTH or SERVICE directive is the default of
+ * every service and leaves alone a service that sets the directive itself.
+ * Without any <Service>, the service avscan with the usual
  * aliases and the service echo are made. Everything but modules' own
  * directives is checked: names, values, ranges, duplicates, limits against
  * each other. NULL with at least one error.
@@ -126,9 +137,13 @@ struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf **c);
 /* Warnings for the operator: one limit makes another unreachable, and such. */
 void conf_warnings(const struct conf *c, struct conf_errors *warn);
-/* Name and value of every directive of the class that differs, or NULL. */
-const char *conf_changed(
-    const struct conf *a, const struct conf *b, enum conf_class class);
+/*
+ * Whether a directive of the class differs; says which in out ("Name old ->
+ * new, ...", may be NULL). Services and modules' directives that came, went or
+ * changed count as LIVE.
+ */
+bool conf_changed(const struct conf *a, const struct conf *b,
+    enum conf_class class, struct buf *out);
 /*
  * Canonical digest (SHA-256) of the settings of the service that can change a
  * verdict: values only, in the order of the table, then its extra directives.
@@ -138,14 +153,21 @@ int conf_verdict_digest(const struct conf *c, const struct conf_service *s,
 /* By name or alias: exact first, then in any case; "" is the default. NULL. */
 const struct conf_service *conf_service_find(
     const struct conf *c, struct slice name);
+/*
+ * The directive whose name is near to the wrong one, or NULL: for the error
+ * message when no module has it either.
+ */
+const char *conf_nearest(const char *name);
 /* Workers and spool memory after "0 = choose" is resolved on this machine. */
 unsigned int conf_worker_count(const struct conf *c);
 uint64_t conf_spool_memory(const struct conf *c);
 /* ScanTimeout + 1 s per 4 MiB, bounded by ScanTimeoutMax. */
 uint64_t conf_scan_budget_us(const struct conf_service *s, uint64_t size);
 
-/* One value of a type, for modules' own tables too. 0, or -1 with the reason. */
+/* One value of a type, for modules' tables too. 0, or -1 with the reason. */
 int conf_value_bool(const char *value, bool *out);
+/* words: "one|two|three", in any case. */
+int conf_value_enum(const char *words, const char *value, unsigned int *out);
 int conf_value_number(enum conf_type type, const char *value, const char *min,
     const char *max, uint64_t *out, char *err, size_t errlen);
 #endif

@@ -1,0 +1,14 @@
+noinst_LIBRARIES += src/libconf.a
+src_libconf_a_SOURCES = src/conf/conf.h src/conf/conf_int.h src/conf/directives.def src/conf/conf.c \
+  src/conf/conf_value.c src/conf/conf_lex.c src/conf/conf_file.c src/conf/conf_load.c src/conf/conf_check.c \
+  src/conf/conf_warn.c src/conf/conf_dump.c
+CONF_LIBS = src/libconf.a $(BASE_LIBS)
+
+if HAVE_CMOCKA
+CONF_TESTS = tests/unit/test_conf
+check_PROGRAMS += $(CONF_TESTS)
+TESTS += $(CONF_TESTS)
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c
+tests_unit_test_conf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_conf_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
+endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* Settings that are permitted, and that the operator should think about. */
+#include "conf/conf_int.h"
+
+#include <string.h>
+
+#define INLINE_MAX 32768 /* bytes of an object inside a message to a worker */
+
+static uint64_t
+number(const struct conf_service *s, enum conf_id id)
+{
+	return *(const uint64_t *)conf_field_const(
+	    &conf_directives[id], s, true);
+}
+
+/* "FILE:LINE" only for a block that the operator wrote. */
+static void
+warn_service(struct conf_errors *w, const struct conf_service *s,
+    const char *what, const char *text)
+{
+	bool written = strcmp(s->file, "built-in") != 0;
+
+	conf_errors_add(w, written ? s->file : NULL, written ? s->line : 0,
+	    "service %s: %s: %s", s->name, what, text);
+}
+
+static void
+add_setting(struct buf *b, enum conf_id id, const struct conf_service *s)
+{
+	const struct conf_directive *d = &conf_directives[id];
+
+	(void)buf_printf(b, "%s ", d->name);
+	(void)conf_print(b, d, conf_field_const(d, s, true));
+}
+
+static void
+warn_pair(struct conf_errors *w, const struct conf_service *s,
+    enum conf_id larger, enum conf_id smaller, const char *text)
+{
+	struct buf b;
+
+	buf_init(&b, 256);
+	add_setting(&b, larger, s);
+	(void)buf_append_str(&b, " is larger than ");
+	add_setting(&b, smaller, s);
+	warn_service(w, s, buf_cstr(&b), text);
+	buf_free(&b);
+}
+
+/* An earlier service has the same two values: said already. */
+static bool
+said_before(const struct conf *c, size_t i, enum conf_id a, enum conf_id b)
+{
+	for (size_t j = 0; j < i; j++)
+		if (number(&c->services[j], a) == number(&c->services[i], a) &&
+		    number(&c->services[j], b) == number(&c->services[i], b))
+			return true;
+	return false;
+}
+
+static void
+warn_pairs(const struct conf *c, size_t i, struct conf_errors *w)
+{
+	static const struct {
+		enum conf_id larger, smaller;
+		const char *text;
+	} rows[] = {
+		{ CONF_ID_max_object_size, CONF_ID_max_scan_size,
+		    "an object of a size between ends as limit" },
+		{ CONF_ID_max_object_size, CONF_ID_max_file_size,
+		    "an object of a size between ends as limit" },
+		{ CONF_ID_max_file_size, CONF_ID_max_scan_size,
+		    "MaxFileSize is never reached" },
+		{ CONF_ID_max_decoded_size, CONF_ID_max_scan_size,
+		    "MaxDecodedSize is never reached" },
+		{ CONF_ID_scan_timeout, CONF_ID_scan_timeout_max,
+		    "ScanTimeoutMax alone counts" },
+		{ CONF_ID_preview_scan_timeout, CONF_ID_scan_timeout,
+		    "a scan of a preview may take longer than a whole one" },
+		{ CONF_ID_preview_size, CONF_ID_max_object_size,
+		    "a whole object in a preview can be too large" },
+	};
+	const struct conf_service *s = &c->services[i];
+
+	for (size_t r = 0; r < COUNTOF(rows); r++)
+		if (number(s, rows[r].larger) > number(s, rows[r].smaller) &&
+		    !said_before(c, i, rows[r].larger, rows[r].smaller))
+			warn_pair(w, s, rows[r].larger, rows[r].smaller,
+			    rows[r].text);
+}
+
+/* One setting of the service against the rest of the configuration. */
+static void
+warn_alone(const struct conf *c, size_t i, struct conf_errors *w)
+{
+	const struct conf_service *s = &c->services[i];
+	uint64_t spool;
+
+	if (__builtin_add_overflow(conf_spool_memory(c), c->spool_size, &spool))
+		spool = UINT64_MAX;
+	if (s->max_object_size > spool &&
+	    !said_before(
+		c, i, CONF_ID_max_object_size, CONF_ID_max_object_size))
+		warn_service(w, s, "MaxObjectSize",
+		    "larger than SpoolMemory and SpoolSize together; such an "
+		    "object ends as overload");
+	if (s->preview_size > INLINE_MAX &&
+	    !said_before(c, i, CONF_ID_preview_size, CONF_ID_preview_size))
+		warn_service(w, s, "PreviewSize",
+		    "above 32768 a preview does not fit into the message to a "
+		    "worker, which costs time");
+	if (s->scan_timeout > c->shutdown_timeout && c->shutdown_timeout > 0 &&
+	    !said_before(c, i, CONF_ID_scan_timeout, CONF_ID_scan_timeout))
+		warn_service(w, s, "ScanTimeout",
+		    "longer than ShutdownTimeout; a shutdown can cut a scan");
+	if (s->monitor)
+		warn_service(w, s, "Monitor on",
+		    "everything is passed, malware too; it is only reported");
+}
+
+static void
+warn_actions(const struct conf_service *s, struct conf_errors *w)
+{
+#define OUTCOME(id, word, camel, field, act, status, user_text, text) \
+	if (s->actions[OUTCOME_##id] == ACTION_ERROR) \
+		warn_service(w, s, "On" #camel " error", \
+		    "Squid suspends a service for everybody after 10 ICAP " \
+		    "errors");
+#define OUTCOME_WITHOUT_CLEAN
+#include "base/outcome.def"
+	if (s->actions[OUTCOME_INFECTED] == ACTION_PASS)
+		warn_service(w, s, "OnInfected pass", "malware is passed");
+}
+
+static void
+warn_global(const struct conf *c, struct conf_errors *w)
+{
+	if (c->sandbox == CONF_SANDBOX_OFF)
+		conf_errors_add(w, NULL, 0,
+		    "Sandbox off: the scan workers are not confined; for "
+		    "debugging only");
+	if (strcmp(c->database_directory, "embedded") == 0)
+		conf_errors_add(w, NULL, 0,
+		    "DatabaseDirectory embedded: only a handful of test "
+		    "signatures; for trying out only");
+	if (c->log_access == CONF_LOG_ACCESS_OFF &&
+	    c->access_log_file[0] != '\0')
+		conf_errors_add(w, NULL, 0,
+		    "LogAccess off: AccessLogFile receives no lines");
+}
+
+void
+conf_warnings(const struct conf *c, struct conf_errors *warn)
+{
+	warn_global(c, warn);
+	for (size_t i = 0; i < c->nservices; i++) {
+		warn_pairs(c, i, warn);
+		warn_alone(c, i, warn);
+		warn_actions(&c->services[i], warn);
+	}
+}
