@@ -153,11 +153,6 @@ int conf_verdict_digest(const struct conf *c, const struct conf_service *s,
 /* By name or alias: exact first, then in any case; "" is the default. NULL. */
 const struct conf_service *conf_service_find(
     const struct conf *c, struct slice name);
-/*
- * The directive whose name is near to the wrong one, or NULL: for the error
- * message when no module has it either.
- */
-const char *conf_nearest(const char *name);
 /* Workers and spool memory after "0 = choose" is resolved on this machine. */
 unsigned int conf_worker_count(const struct conf *c);
 uint64_t conf_spool_memory(const struct conf *c);

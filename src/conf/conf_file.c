@@ -68,7 +68,12 @@ include(struct conf_load *l, struct conf_where at, unsigned int depth,
 static void
 section(struct conf_load *l, struct conf_where at, char *const *words, size_t n)
 {
-	if (n > 0 && strcasecmp(words[0], "Service") == 0) {
+	if (n == 0) {
+		conf_errors_add(l->err, at.file, at.line,
+		    "a section has no name; write <Service NAME>");
+		return;
+	}
+	if (strcasecmp(words[0], "Service") == 0) {
 		conf_load_open(l, at, words, n);
 		return;
 	}

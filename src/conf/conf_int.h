@@ -49,6 +49,7 @@ struct conf_load {
 
 /* conf.c */
 const struct conf_directive *conf_directive_find(const char *name);
+const char *conf_nearest(const char *name); /* or NULL */
 struct conf *conf_new(void); /* with room for the services, all zero */
 char *conf_strdup(struct arena *mem, struct slice s); /* NULL: no memory */
 int conf_list_add(

@@ -5,10 +5,16 @@ src_libconf_a_SOURCES = src/conf/conf.h src/conf/conf_int.h src/conf/directives.
 CONF_LIBS = src/libconf.a $(BASE_LIBS)
 
 if HAVE_CMOCKA
-CONF_TESTS = tests/unit/test_conf
+CONF_TESTS = tests/unit/test_conf tests/unit/test_conf_file tests/unit/test_conf_dump
 check_PROGRAMS += $(CONF_TESTS)
 TESTS += $(CONF_TESTS)
 tests_unit_test_conf_SOURCES = tests/unit/test_conf.c
 tests_unit_test_conf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_conf_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_conf_file_SOURCES = tests/unit/test_conf_file.c
+tests_unit_test_conf_file_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_conf_file_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_conf_dump_SOURCES = tests/unit/test_conf_dump.c
+tests_unit_test_conf_dump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_conf_dump_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
 endif
