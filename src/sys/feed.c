@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* What a child gets from the parent, which alone may open it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "sys/parent.h"
+#include "sys/proc.h"
+
+#define CONF_TEXT_MAX ((size_t)16 << 20)
+
+static int
+send(const struct feed *f, uint16_t type, const void *payload, int fd)
+{
+	return chan_queue(f->chan, type, payload, fd) == CHAN_SENT ? 0 : -1;
+}
+
+int
+feed_start(struct parent *p, const struct feed *f)
+{
+	bool scan = f->role == ROLE_SCAN;
+	struct msg_start m = { .instance = f->instance,
+		.nets = p->conf != NULL ? (uint32_t)p->conf->net_processes : 1,
+		.uid = scan ? p->scan_uid : p->uid,
+		.gid = scan ? p->scan_gid : p->gid,
+		.sandbox = p->conf != NULL ? p->conf->sandbox : 0 };
+
+	return send(f, MSG_START, &m, -1);
+}
+
+/* Text in a memfd that nobody can change any more. */
+static int
+sealed_memfd(const struct buf *text)
+{
+	int fd = memfd_create("conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1)
+		return -1;
+	if (write(fd, text->p, text->len) == (ssize_t)text->len &&
+	    fcntl(fd, F_ADD_SEALS,
+		F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+int
+feed_conf(struct parent *p, const struct feed *f, const struct conf *c)
+{
+	struct msg_conf m = { .generation = c->generation };
+	struct buf text;
+	int fd = -1, rc = -1;
+
+	(void)p;
+	buf_init(&text, CONF_TEXT_MAX);
+	if (conf_dump(c, &text) == 0)
+		fd = sealed_memfd(&text);
+	m.len = (uint32_t)text.len;
+	if (fd != -1) {
+		rc = send(f, MSG_CONF, &m, fd);
+		(void)close(fd);
+	}
+	buf_free(&text);
+	return rc;
+}
+
+/* -1: stderr or syslog. */
+static int
+open_log(const struct parent *p, const char *path)
+{
+	int fd;
+
+	if (strcmp(path, "stderr") == 0)
+		return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+	    0640);
+	if (fd == -1)
+		log_error("log-file", "path=%s error=\"%s\"",
+		    LOG_Q(slice_of(path)), strerror(errno));
+	else if (p->uid != UINT32_MAX && fchown(fd, p->uid, p->gid) == -1)
+		log_warn("log-file", "path=%s error=\"%s\"",
+		    LOG_Q(slice_of(path)), strerror(errno));
+	return fd;
+}
+
+static int
+feed_log(struct parent *p, const struct feed *f, enum log_stream stream,
+    const char *path)
+{
+	struct msg_log m = { .stream = stream,
+		.level = p->conf->log_level,
+		.syslog = strcmp(path, "syslog") == 0 };
+	int fd = m.syslog ? -1 : open_log(p, path), rc;
+
+	rc = send(f, MSG_LOG, &m, fd);
+	if (fd != -1)
+		(void)close(fd);
+	return rc;
+}
+
+int
+feed_logs(struct parent *p, const struct feed *f)
+{
+	const char *access = p->conf->access_log_file[0] != '\0'
+	    ? p->conf->access_log_file
+	    : p->conf->log_file;
+
+	if (feed_log(p, f, LOG_EVENTS, p->conf->log_file) == -1)
+		return -1;
+	return f->role == ROLE_NET ? feed_log(p, f, LOG_ACCESS, access) : 0;
+}
+
+int
+feed_metrics(struct parent *p, const struct feed *f, unsigned int block)
+{
+	struct msg_metrics m = { .block = block, .nblocks = p->nblocks };
+
+	return send(f, MSG_METRICS, &m, p->metrics_fd);
+}
+
+/* The folder that holds NAME.so: as configured, of the build tree, installed. */
+static int
+open_module(const struct conf *c, const char *module)
+{
+	char path[PATH_MAX], own[PATH_MAX];
+	const char *folders[2];
+	int fd, n;
+
+	if (strchr(module, '/') != NULL)
+		return open(module, O_RDONLY | O_CLOEXEC);
+	proc_own_folder(own, sizeof(own));
+	n = snprintf(path, sizeof(path), "%s/../modules/%s.so", own, module);
+	if (c->module_directory[0] == '\0' && n > 0 &&
+	    (size_t)n < sizeof(path) &&
+	    (fd = open(path, O_RDONLY | O_CLOEXEC)) != -1)
+		return fd;
+	folders[0] = c->module_directory;
+	folders[1] = PKGLIBDIR;
+	n = snprintf(path, sizeof(path), "%s/%s.so",
+	    folders[c->module_directory[0] == '\0'], module);
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* "/path/name.so" is the module "name". */
+static void
+module_name(const char *module, char *out, size_t len)
+{
+	const char *slash = strrchr(module, '/');
+	struct slice s = slice_of(slash != NULL ? slash + 1 : module);
+
+	if (slice_case_has_suffix(s, SLICE_LIT(".so")))
+		s.len -= 3;
+	(void)str_copy(out, len, s);
+}
+
+static int
+feed_module(const struct feed *f, const struct conf *c, const char *module,
+    char *why, size_t len)
+{
+	struct msg_name m;
+	int fd = open_module(c, module), rc;
+
+	if (fd == -1) {
+		(void)snprintf(why, len, "Module %s: %s", module,
+		    strerror(errno));
+		return -1;
+	}
+	memset(&m, 0, sizeof(m));
+	module_name(module, m.name, sizeof(m.name));
+	rc = send(f, MSG_MODULE, &m, fd);
+	(void)close(fd);
+	if (rc == -1)
+		(void)snprintf(why, len, "cannot pass modules on");
+	return rc;
+}
+
+static int
+feed_template(const struct feed *f, const struct conf *c, char *why, size_t len)
+{
+	struct msg_none none = { 0 };
+	char path[PATH_MAX];
+	int fd, rc, n;
+
+	if (c->template_directory[0] == '\0')
+		return 0;
+	n = snprintf(
+	    path, sizeof(path), "%s/block.html", c->template_directory);
+	if (n < 0 || (size_t)n >= sizeof(path) ||
+	    (fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
+		(void)snprintf(why, len, "TemplateDirectory: %s: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	rc = send(f, MSG_TEMPLATE, &none, fd);
+	(void)close(fd);
+	return rc;
+}
+
+int
+feed_modules(struct parent *p, const struct feed *f, const struct conf *c,
+    char *why, size_t len)
+{
+	static const char *const usual[] = { "clamav_scan", "echo" };
+
+	(void)p;
+	for (size_t i = 0; c->modules.n == 0 && i < COUNTOF(usual); i++)
+		if (feed_module(f, c, usual[i], why, len) == -1)
+			return -1;
+	for (size_t i = 0; i < c->modules.n; i++)
+		if (feed_module(f, c, c->modules.v[i], why, len) == -1)
+			return -1;
+	return feed_template(f, c, why, len);
+}

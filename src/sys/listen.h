@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef SYS_LISTEN_H
+#define SYS_LISTEN_H
+/* Opening the sockets that net and ctl serve. */
+#include <stdint.h>
+
+#include "base/str.h"
+
+/*
+ * ADDRESS:PORT or [IPV6]:PORT, numeric; PORT 0 lets the system choose. A
+ * listening, non-blocking, close-on-exec socket, or -1 with the reason.
+ */
+int listen_tcp(const char *address, char *err, size_t errlen) MUST_CHECK;
+/* A unix socket with that mode and group; a stale one is replaced. */
+int listen_unix(const char *path, unsigned int mode, uint32_t gid, char *err,
+    size_t errlen) MUST_CHECK;
+/* The address it really has, as ADDRESS:PORT. */
+void listen_name(int fd, char *out, size_t len);
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* tolseyd: options, users, and into the background. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "sys/parent.h"
+#include "sys/proc.h"
+
+#define OVERRIDES_MAX 256
+#define DEFAULT_CONF SYSCONFDIR "/tolsey/tolsey.conf"
+
+struct options {
+	const char *conf_file; /* NULL: the default one, if it is there */
+	const char *overrides[OVERRIDES_MAX];
+	size_t noverrides;
+	bool foreground, check_only;
+};
+
+static void
+usage(FILE *f)
+{
+	fprintf(f,
+	    "usage: tolseyd [-F] [-c FILE] [-o 'Directive value']...\n"
+	    "       tolseyd --check-config [-c FILE] [-o ...]\n"
+	    "       tolseyd -V\n"
+	    "  -c FILE              configuration (default: %s,\n"
+	    "                       or the defaults alone when it is not "
+	    "there)\n"
+	    "  -o 'Directive value' after the file; may be repeated\n"
+	    "  -F                   stay in the foreground\n"
+	    "  --check-config       check the configuration and end\n"
+	    "  -V                   version, features, libraries\n",
+	    DEFAULT_CONF);
+}
+
+/* What the helper says of its libraries; the parent links none of them. */
+static void
+print_helper_version(const char *name)
+{
+	int status;
+	pid_t pid = proc_spawn(name, "--version", STDERR_FILENO);
+
+	if (pid == -1 || waitpid(pid, &status, 0) == -1)
+		printf("  %s was not found\n", name);
+}
+
+static void
+print_version(void)
+{
+	printf("tolseyd %s\n", PACKAGE_VERSION);
+	printf("  libevent           built %s, running %s\n", LIBEVENT_VERSION,
+	    event_get_version());
+#ifdef HAVE_BROTLI
+	printf("  content coding br  yes\n");
+#else
+	printf("  content coding br  no\n");
+#endif
+#ifdef HAVE_ZSTD
+	printf("  content coding zstd yes\n");
+#else
+	printf("  content coding zstd no\n");
+#endif
+	(void)fflush(stdout);
+	print_helper_version("tolsey-scan");
+}
+
+static int
+add_override(struct options *o, const char *text)
+{
+	if (o->noverrides == OVERRIDES_MAX) {
+		fprintf(stderr, "tolseyd: more than %d times -o\n",
+		    OVERRIDES_MAX);
+		return -1;
+	}
+	o->overrides[o->noverrides++] = text;
+	return 0;
+}
+
+/* -1: go on; else the exit status. */
+static int
+parse_options(struct options *o, int argc, char *argv[])
+{
+	static const struct option longs[] = {
+		{ "check-config", no_argument, NULL, 'C' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:o:FVh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->conf_file = optarg;
+			break;
+		case 'o':
+			if (add_override(o, optarg) == -1)
+				return EX_USAGE;
+			break;
+		case 'F':
+			o->foreground = true;
+			break;
+		case 'C':
+			o->check_only = true;
+			break;
+		case 'V':
+			print_version();
+			return EX_OK;
+		case 'h':
+			usage(stdout);
+			return EX_OK;
+		default:
+			usage(stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "tolseyd: unknown argument '%s'\n", argv[optind]);
+	usage(stderr);
+	return EX_USAGE;
+}
+
+static struct conf *
+load(const struct options *o)
+{
+	struct conf_errors err;
+	struct conf *c;
+
+	conf_errors_init(&err);
+	c = conf_load(o->conf_file, o->overrides, o->noverrides, &err);
+	if (c == NULL)
+		fprintf(stderr, "%s%u error%s; nothing was started\n",
+		    buf_cstr(&err.text), err.count, err.count == 1 ? "" : "s");
+	conf_errors_free(&err);
+	return c;
+}
+
+static void
+print_warnings(const struct conf *c)
+{
+	struct conf_errors warn;
+
+	conf_errors_init(&warn);
+	conf_warnings(c, &warn);
+	if (warn.count > 0)
+		fprintf(stderr, "%s", buf_cstr(&warn.text));
+	conf_errors_free(&warn);
+}
+
+static int
+find_user(const char *directive, const char *name, uint32_t *uid, uint32_t *gid)
+{
+	struct passwd *pw;
+
+	*uid = *gid = UINT32_MAX;
+	if (geteuid() != 0)
+		return 0;
+	if ((pw = getpwnam(name)) == NULL) {
+		fprintf(stderr,
+		    "tolseyd: %s %s: there is no such account. Create it: "
+		    "useradd --system --no-create-home --shell "
+		    "/usr/sbin/nologin %s\n",
+		    directive, name, name);
+		return -1;
+	}
+	if (pw->pw_uid == 0) {
+		fprintf(stderr, "tolseyd: %s must not be root\n", directive);
+		return -1;
+	}
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return 0;
+}
+
+/*
+ * Into the background; the caller waits until we serve or failed. Returns only
+ * in the daemon, with the pipe to the caller.
+ */
+static int
+daemonize(void)
+{
+	int fds[2];
+	char c;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) == -1 || (pid = fork()) == -1) {
+		perror("tolseyd");
+		exit(EX_OSERR);
+	}
+	if (pid > 0) {
+		int status = EX_OSERR << 8;
+
+		(void)close(fds[1]);
+		if (read(fds[0], &c, 1) == 1)
+			_exit(EX_OK);
+		(void)waitpid(pid, &status, 0);
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
+	}
+	(void)close(fds[0]);
+	(void)setsid();
+	(void)chdir("/");
+	return fds[1];
+}
+
+static int
+check_only(struct parent *p)
+{
+	int status;
+
+	/* the modules' directives are theirs to check */
+	p->check_only = true;
+	status = parent_run(p);
+	if (status == EX_OK)
+		printf("configuration ok\n");
+	return status;
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct options o;
+	struct parent p;
+	int rc;
+
+	memset(&o, 0, sizeof(o));
+	memset(&p, 0, sizeof(p));
+	log_init("parent", LOG_INFO);
+	if ((rc = parse_options(&o, argc, argv)) != -1)
+		return rc;
+	if (o.conf_file == NULL && access(DEFAULT_CONF, R_OK) == 0)
+		o.conf_file = DEFAULT_CONF;
+	if ((p.next_conf = load(&o)) == NULL)
+		return EX_CONFIG;
+	print_warnings(p.next_conf);
+	if (find_user("User", p.next_conf->user, &p.uid, &p.gid) == -1 ||
+	    find_user("ScanUser", p.next_conf->scan_user, &p.scan_uid,
+		&p.scan_gid) == -1) {
+		conf_unref(&p.next_conf);
+		return EX_CONFIG;
+	}
+	p.conf_file = o.conf_file;
+	p.overrides = o.overrides;
+	p.noverrides = o.noverrides;
+	p.ready_pipe = -1;
+	p.metrics_fd = p.control_fd = p.metrics_listener_fd = -1;
+	if (o.check_only)
+		return check_only(&p);
+	if (!o.foreground)
+		p.ready_pipe = daemonize();
+	return parent_run(&p);
+}
