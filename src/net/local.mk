@@ -6,3 +6,7 @@ src_libnet_a_SOURCES += src/net/tx_trickle.c src/net/tx_stream.c src/net/tx_log.
 src_libnet_a_SOURCES += src/net/outq.h src/net/outq.c src/net/transport.h src/net/transport_plain.c
 src_libnet_a_SOURCES += src/net/conn.h src/net/conn.c src/net/listener.h src/net/listener.c
 src_libnet_a_SOURCES += src/net/workers.h src/net/workers.c src/net/spool.h src/net/spool.c src/net/sched.h src/net/sched.c
+NET_LIBS = src/libnet.a src/libservice.a src/libconf.a src/libproto.a $(IPC_LIBS) $(BASE_LIBS)
+pkglibexec_PROGRAMS += src/tolsey-net
+src_tolsey_net_SOURCES = src/net/net_main.c
+src_tolsey_net_LDADD = $(NET_LIBS)

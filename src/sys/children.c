@@ -57,12 +57,10 @@ send_status(struct child *c, uint64_t number)
 	s.workers = p->workers;
 	memcpy(s.last_reload_error, p->last_reload_error,
 	    sizeof(s.last_reload_error));
-	(void)snprintf(s.sandbox, sizeof(s.sandbox), "%s%.80s",
-	    p->jails.mounted ? "own tmpfs per worker"
-			     : "folder per worker; ",
+	(void)snprintf(s.sandbox, sizeof(s.sandbox), "%s%.60s",
+	    p->jails.mounted ? "own tmpfs per worker" : "folder per worker; ",
 	    p->jails.missing);
-	TAILQ_FOREACH(o, &p->children, link)
-	{
+	TAILQ_FOREACH (o, &p->children, link) {
 		if (n == COUNTOF(s.children))
 			break;
 		s.children[n++] = (struct msg_status_child){ .role = o->role,
@@ -94,8 +92,7 @@ send_listeners(struct child *c)
 		memset(&m, 0, sizeof(m));
 		m.kind = LISTENER_ICAP;
 		memcpy(m.name, p->listener_names[i], sizeof(m.name));
-		(void)chan_queue(
-		    c->chan, MSG_LISTENER, &m, p->listeners[i]);
+		(void)chan_queue(c->chan, MSG_LISTENER, &m, p->listeners[i]);
 	}
 }
 
@@ -200,8 +197,8 @@ feed_spool_dir(struct child *c)
 		    LOG_Q(slice_of(path)), strerror(errno));
 		return -1;
 	}
-	rc = chan_queue(c->chan, MSG_SPOOL_DIR, &none, fd) == CHAN_SENT ? 0
-									: -1;
+	rc =
+	    chan_queue(c->chan, MSG_SPOOL_DIR, &none, fd) == CHAN_SENT ? 0 : -1;
 	(void)close(fd);
 	return rc;
 }
@@ -248,12 +245,10 @@ feed_child(struct child *c, char *why, size_t len)
 		feed_metrics(p, &f,
 		    c->role == ROLE_NET ? c->instance + 1 : UINT32_MAX) == -1))
 		return -1;
-	if (c->role == ROLE_CHECK &&
-	    feed_modules(p, &f, conf, why, len) == -1)
+	if (c->role == ROLE_CHECK && feed_modules(p, &f, conf, why, len) == -1)
 		return -1;
-	if (c->role == ROLE_NET &&
-	    (feed_modules(p, &f, conf, why, len) == -1 ||
-		feed_spool_dir(c) == -1))
+	if (c->role == ROLE_NET && (feed_modules(p, &f, conf, why, len) == -1 ||
+				       feed_spool_dir(c) == -1))
 		return -1;
 	if (c->role == ROLE_CTL && feed_ctl_listeners(c) == -1)
 		return -1;
@@ -271,8 +266,8 @@ child_begin(struct child *c)
 	c->pid = proc_spawn(program_of(c->role),
 	    c->role == ROLE_CHECK ? "--check" : NULL, fds[1]);
 	(void)close(fds[1]);
-	c->chan = chan_new(c->parent->base, fds[0], ROLE_PARENT, c->role,
-	    &child_ops, c);
+	c->chan = chan_new(
+	    c->parent->base, fds[0], ROLE_PARENT, c->role, &child_ops, c);
 	if (c->pid == -1 || c->chan == NULL) {
 		log_error("cannot-start", "program=%s error=\"%s\"",
 		    program_of(c->role), strerror(errno));
@@ -366,9 +361,9 @@ children_exited(struct parent *p, pid_t pid, int status)
 {
 	struct child *c;
 
-	TAILQ_FOREACH(c, &p->children, link)
-	if (c->pid == pid)
-		break;
+	TAILQ_FOREACH (c, &p->children, link)
+		if (c->pid == pid)
+			break;
 	if (c == NULL)
 		return; /* a worker that outlived its loader */
 	if (c->role == ROLE_CHECK && !c->replaced) {
@@ -393,10 +388,10 @@ child_net(struct parent *p, unsigned int instance)
 {
 	struct child *c;
 
-	TAILQ_FOREACH(c, &p->children, link)
-	if (c->role == ROLE_NET && c->instance == instance && !c->replaced &&
-	    c->state == CHILD_UP)
-		return c;
+	TAILQ_FOREACH (c, &p->children, link)
+		if (c->role == ROLE_NET && c->instance == instance &&
+		    !c->replaced && c->state == CHILD_UP)
+			return c;
 	return NULL;
 }
 
@@ -406,10 +401,10 @@ children_send(
 {
 	struct child *c;
 
-	TAILQ_FOREACH(c, &p->children, link)
-	if ((c->role & roles) != 0 && c->chan != NULL &&
-	    c->state == CHILD_UP)
-		(void)chan_queue(c->chan, type, payload, -1);
+	TAILQ_FOREACH (c, &p->children, link)
+		if ((c->role & roles) != 0 && c->chan != NULL &&
+		    c->state == CHILD_UP)
+			(void)chan_queue(c->chan, type, payload, -1);
 }
 
 void
@@ -418,13 +413,12 @@ children_send_conf(struct parent *p)
 	struct child *c;
 	struct feed f;
 
-	TAILQ_FOREACH(c, &p->children, link)
-	{
+	TAILQ_FOREACH (c, &p->children, link) {
 		f = feed_of(c);
 		if (c->chan != NULL && c->role != ROLE_CHECK &&
 		    c->state != CHILD_NONE && feed_conf(p, &f, p->conf) == -1)
-			log_error("conf-not-sent", "role=%s",
-			    role_name(c->role));
+			log_error(
+			    "conf-not-sent", "role=%s", role_name(c->role));
 	}
 }
 
@@ -434,13 +428,12 @@ children_send_logs(struct parent *p)
 	struct child *c;
 	struct feed f;
 
-	TAILQ_FOREACH(c, &p->children, link)
-	{
+	TAILQ_FOREACH (c, &p->children, link) {
 		f = feed_of(c);
 		if (c->chan != NULL && c->role != ROLE_CHECK &&
 		    c->state != CHILD_NONE && feed_logs(p, &f) == -1)
-			log_error("logs-not-sent", "role=%s",
-			    role_name(c->role));
+			log_error(
+			    "logs-not-sent", "role=%s", role_name(c->role));
 	}
 }
 
@@ -469,9 +462,9 @@ children_kill(struct parent *p, int sig)
 {
 	struct child *c;
 
-	TAILQ_FOREACH(c, &p->children, link)
-	if (c->pid > 0)
-		(void)kill(c->pid, sig);
+	TAILQ_FOREACH (c, &p->children, link)
+		if (c->pid > 0)
+			(void)kill(c->pid, sig);
 }
 
 unsigned int
@@ -480,8 +473,8 @@ children_count(const struct parent *p)
 	const struct child *c;
 	unsigned int n = 0;
 
-	TAILQ_FOREACH(c, &p->children, link)
-	if (c->pid > 0 && c->role == ROLE_NET)
-		n++;
+	TAILQ_FOREACH (c, &p->children, link)
+		if (c->pid > 0 && c->role == ROLE_NET)
+			n++;
 	return n;
 }

@@ -15,7 +15,7 @@
 #define CONF_TEXT_MAX ((size_t)16 << 20)
 
 static int
-send(const struct feed *f, uint16_t type, const void *payload, int fd)
+tell(const struct feed *f, uint16_t type, const void *payload, int fd)
 {
 	return chan_queue(f->chan, type, payload, fd) == CHAN_SENT ? 0 : -1;
 }
@@ -30,7 +30,7 @@ feed_start(struct parent *p, const struct feed *f)
 		.gid = scan ? p->scan_gid : p->gid,
 		.sandbox = p->conf != NULL ? p->conf->sandbox : 0 };
 
-	return send(f, MSG_START, &m, -1);
+	return tell(f, MSG_START, &m, -1);
 }
 
 /* Text in a memfd that nobody can change any more. */
@@ -62,7 +62,7 @@ feed_conf(struct parent *p, const struct feed *f, const struct conf *c)
 		fd = sealed_memfd(&text);
 	m.len = (uint32_t)text.len;
 	if (fd != -1) {
-		rc = send(f, MSG_CONF, &m, fd);
+		rc = tell(f, MSG_CONF, &m, fd);
 		(void)close(fd);
 	}
 	buf_free(&text);
@@ -77,8 +77,8 @@ open_log(const struct parent *p, const char *path)
 
 	if (strcmp(path, "stderr") == 0)
 		return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-	    0640);
+	fd = open(
+	    path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 	if (fd == -1)
 		log_error("log-file", "path=%s error=\"%s\"",
 		    LOG_Q(slice_of(path)), strerror(errno));
@@ -97,7 +97,7 @@ feed_log(struct parent *p, const struct feed *f, enum log_stream stream,
 		.syslog = strcmp(path, "syslog") == 0 };
 	int fd = m.syslog ? -1 : open_log(p, path), rc;
 
-	rc = send(f, MSG_LOG, &m, fd);
+	rc = tell(f, MSG_LOG, &m, fd);
 	if (fd != -1)
 		(void)close(fd);
 	return rc;
@@ -107,8 +107,8 @@ int
 feed_logs(struct parent *p, const struct feed *f)
 {
 	const char *access = p->conf->access_log_file[0] != '\0'
-	    ? p->conf->access_log_file
-	    : p->conf->log_file;
+				 ? p->conf->access_log_file
+				 : p->conf->log_file;
 
 	if (feed_log(p, f, LOG_EVENTS, p->conf->log_file) == -1)
 		return -1;
@@ -120,10 +120,11 @@ feed_metrics(struct parent *p, const struct feed *f, unsigned int block)
 {
 	struct msg_metrics m = { .block = block, .nblocks = p->nblocks };
 
-	return send(f, MSG_METRICS, &m, p->metrics_fd);
+	return tell(f, MSG_METRICS, &m, p->metrics_fd);
 }
 
-/* The folder that holds NAME.so: as configured, of the build tree, installed. */
+/* The folder that holds NAME.so: as configured, of the build tree, installed.
+ */
 static int
 open_module(const struct conf *c, const char *module)
 {
@@ -170,13 +171,13 @@ feed_module(const struct feed *f, const struct conf *c, const char *module,
 	int fd = open_module(c, module), rc;
 
 	if (fd == -1) {
-		(void)snprintf(why, len, "Module %s: %s", module,
-		    strerror(errno));
+		(void)snprintf(
+		    why, len, "Module %s: %s", module, strerror(errno));
 		return -1;
 	}
 	memset(&m, 0, sizeof(m));
 	module_name(module, m.name, sizeof(m.name));
-	rc = send(f, MSG_MODULE, &m, fd);
+	rc = tell(f, MSG_MODULE, &m, fd);
 	(void)close(fd);
 	if (rc == -1)
 		(void)snprintf(why, len, "cannot pass modules on");
@@ -200,7 +201,7 @@ feed_template(const struct feed *f, const struct conf *c, char *why, size_t len)
 		    strerror(errno));
 		return -1;
 	}
-	rc = send(f, MSG_TEMPLATE, &none, fd);
+	rc = tell(f, MSG_TEMPLATE, &none, fd);
 	(void)close(fd);
 	return rc;
 }

@@ -65,13 +65,11 @@ load_failed(struct parent *p, const char *why)
 	log_error("load-failed", "serving=%u why=%s", p->loaded.generation,
 	    LOG_Q(slice_of(why)));
 	METRIC_INC(reload_failures_total);
-	(void)str_copy_clean(p->last_reload_error,
-	    sizeof(p->last_reload_error), slice_of(why), "");
-	p->retry_at_us =
-	    clock_mono_us() + backoff_us(&p->load_fails, 0);
+	(void)str_copy_clean(p->last_reload_error, sizeof(p->last_reload_error),
+	    slice_of(why), "");
+	p->retry_at_us = clock_mono_us() + backoff_us(&p->load_fails, 0);
 	if (p->loaded.generation == 0)
-		children_send(
-		    p, ROLE_NET | ROLE_CTL, MSG_NO_GENERATION, &t);
+		children_send(p, ROLE_NET | ROLE_CTL, MSG_NO_GENERATION, &t);
 	answer_waiters(p, false, why);
 }
 
@@ -178,11 +176,11 @@ join(struct loader *l, struct child *net)
 	if (chan_pair(fds) == -1)
 		return -1;
 	rc = chan_queue(l->chan, MSG_NET_CHANNEL, &to_loader, fds[0]) ==
-		    CHAN_SENT &&
-		chan_queue(net->chan, MSG_SCAN_CHANNEL, &to_net, fds[1]) ==
-		    CHAN_SENT
-	    ? 0
-	    : -1;
+			 CHAN_SENT &&
+		     chan_queue(net->chan, MSG_SCAN_CHANNEL, &to_net, fds[1]) ==
+			 CHAN_SENT
+		 ? 0
+		 : -1;
 	(void)close(fds[0]);
 	(void)close(fds[1]);
 	return rc;
@@ -235,8 +233,8 @@ loader_begin(struct loader *l)
 		return -1;
 	l->pid = proc_spawn("tolsey-scan", NULL, fds[1]);
 	(void)close(fds[1]);
-	l->chan = chan_new(
-	    p->base, fds[0], ROLE_PARENT, ROLE_SCAN, &loader_ops, l);
+	l->chan =
+	    chan_new(p->base, fds[0], ROLE_PARENT, ROLE_SCAN, &loader_ops, l);
 	if (l->pid == -1 || l->chan == NULL)
 		return -1;
 	l->timer = event_new(p->base, -1, 0, load_timeout, l);
@@ -277,9 +275,9 @@ generation_exited(struct parent *p, pid_t pid, int status)
 	struct loader *l;
 	char why[MSG_TEXT_MAX + 64];
 
-	TAILQ_FOREACH(l, &p->loaders, link)
-	if (l->pid == pid)
-		break;
+	TAILQ_FOREACH (l, &p->loaders, link)
+		if (l->pid == pid)
+			break;
 	if (l == NULL)
 		return false;
 	/* its last words may still be in the channel */
@@ -298,8 +296,8 @@ generation_exited(struct parent *p, pid_t pid, int status)
 	}
 	if (l == p->current && !p->stopping) {
 		/* its workers go on; a new one is needed for new workers */
-		log_error("loader-died", "generation=%u why=%s",
-		    l->generation, LOG_Q(slice_of(why)));
+		log_error("loader-died", "generation=%u why=%s", l->generation,
+		    LOG_Q(slice_of(why)));
 		METRIC_INC(child_restarts_total);
 		loader_free(l);
 		generation_begin(p, "the loader died");
@@ -314,13 +312,12 @@ generation_join_net(struct parent *p, struct child *net)
 {
 	struct loader *l;
 
-	TAILQ_FOREACH(l, &p->loaders, link)
-	if (!l->retired && l->chan != NULL && join(l, net) == -1)
-		log_error("cannot-join", "net=%u generation=%u",
-		    net->instance, l->generation);
+	TAILQ_FOREACH (l, &p->loaders, link)
+		if (!l->retired && l->chan != NULL && join(l, net) == -1)
+			log_error("cannot-join", "net=%u generation=%u",
+			    net->instance, l->generation);
 	if (p->loaded.generation != 0)
-		(void)chan_queue(
-		    net->chan, MSG_GENERATION, &p->loaded, -1);
+		(void)chan_queue(net->chan, MSG_GENERATION, &p->loaded, -1);
 	else if (p->loading == NULL) {
 		struct msg_text t;
 
@@ -334,12 +331,13 @@ generation_stuck(struct parent *p, const struct msg_worker *w)
 {
 	struct loader *l;
 
-	TAILQ_FOREACH(l, &p->loaders, link)
-	if (l->generation == w->generation) {
-		log_error("loader-stuck", "generation=%u", l->generation);
-		(void)kill(l->pid, SIGKILL);
-		return;
-	}
+	TAILQ_FOREACH (l, &p->loaders, link)
+		if (l->generation == w->generation) {
+			log_error(
+			    "loader-stuck", "generation=%u", l->generation);
+			(void)kill(l->pid, SIGKILL);
+			return;
+		}
 }
 
 /* Each second: SelfCheck, and another try while there is no generation. */
@@ -354,11 +352,11 @@ generation_watch(struct parent *p)
 	if (!none && p->stable_looks == 0 && now < p->next_look_us)
 		return;
 	seen = dbwatch_fingerprint(p->conf->database_directory);
-	p->stable_looks =
-	    seen == p->seen_fingerprint ? p->stable_looks + 1 : 1;
+	p->stable_looks = seen == p->seen_fingerprint ? p->stable_looks + 1 : 1;
 	p->seen_fingerprint = seen;
 	if (none ? now >= p->retry_at_us
-		 : seen != p->last_fingerprint && p->stable_looks > STABLE_LOOKS) {
+		 : seen != p->last_fingerprint &&
+		       p->stable_looks > STABLE_LOOKS) {
 		generation_begin(p, none ? "another try" : "files changed");
 		p->last_fingerprint = seen;
 		p->stable_looks = 0;
@@ -373,7 +371,7 @@ generation_end_all(struct parent *p, int sig)
 {
 	struct loader *l;
 
-	TAILQ_FOREACH(l, &p->loaders, link)
-	if (l->pid > 0)
-		(void)kill(l->pid, sig);
+	TAILQ_FOREACH (l, &p->loaders, link)
+		if (l->pid > 0)
+			(void)kill(l->pid, sig);
 }

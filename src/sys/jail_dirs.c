@@ -29,8 +29,7 @@ make_base(struct jail_dirs *j, const char *folder)
 {
 	int n = snprintf(j->base, sizeof(j->base), "%s/tolsey-XXXXXX", folder);
 
-	if (n < 0 || (size_t)n >= sizeof(j->base) ||
-	    mkdtemp(j->base) == NULL) {
+	if (n < 0 || (size_t)n >= sizeof(j->base) || mkdtemp(j->base) == NULL) {
 		j->base[0] = '\0';
 		return -1;
 	}
@@ -67,8 +66,8 @@ may_mount(struct jail_dirs *j, uint32_t uid)
 	if (unshare(CLONE_NEWNS) == 0 &&
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
 		return true;
-	(void)snprintf(j->missing, sizeof(j->missing),
-	    "no mount namespace: %s", strerror(errno));
+	(void)snprintf(j->missing, sizeof(j->missing), "no mount namespace: %s",
+	    strerror(errno));
 	return false;
 }
 
@@ -113,8 +112,7 @@ jail_dirs_make(struct jail_dirs *j, unsigned int slots, uint64_t size_each,
 }
 
 static int
-remove_entry(
-    const char *path, const struct stat *st, int type, struct FTW *ftw)
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;
 	(void)type;

@@ -16,12 +16,13 @@ struct jail_dirs {
 	char base[160];
 	unsigned int slots; /* of one set */
 	bool mounted;
-	char missing[96]; /* why there is no tmpfs of their own, "" if there is */
+	char missing[96]; /* why there is no tmpfs of their own, "" if there is
+			   */
 };
 /* owner: of the folders, UINT32_MAX = us. 0, or -1 with the reason. */
-int jail_dirs_make(struct jail_dirs *j, unsigned int slots,
-    uint64_t size_each, const char *shared_tmpfs, uint32_t uid, uint32_t gid,
-    char *err, size_t errlen) MUST_CHECK;
+int jail_dirs_make(struct jail_dirs *j, unsigned int slots, uint64_t size_each,
+    const char *shared_tmpfs, uint32_t uid, uint32_t gid, char *err,
+    size_t errlen) MUST_CHECK;
 void jail_dirs_path(const struct jail_dirs *j, unsigned int set,
     unsigned int slot, char *out, size_t len);
 /* Unmounts and removes everything. */

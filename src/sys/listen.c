@@ -15,8 +15,8 @@
 
 /* Splits at the last colon; brackets around the address are removed. */
 static int
-split(const char *address, char *host, size_t hostlen, char *port,
-    size_t portlen)
+split(
+    const char *address, char *host, size_t hostlen, char *port, size_t portlen)
 {
 	const char *colon = strrchr(address, ':');
 	struct slice h;
@@ -39,7 +39,7 @@ static int
 open_socket(const struct addrinfo *ai)
 {
 	int on = 1, fd = socket(ai->ai_family,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd == -1)
 		return -1;
@@ -102,8 +102,8 @@ remove_stale(int fd, const struct sockaddr_un *sun)
 }
 
 int
-listen_unix(const char *path, unsigned int mode, uint32_t gid, char *err,
-    size_t errlen)
+listen_unix(
+    const char *path, unsigned int mode, uint32_t gid, char *err, size_t errlen)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int probe = -1, fd = -1, rc = -1;
@@ -140,8 +140,8 @@ listen_name(int fd, char *out, size_t len)
 
 	out[0] = '\0';
 	if (getsockname(fd, (struct sockaddr *)&ss, &sslen) == -1 ||
-	    getnameinfo((struct sockaddr *)&ss, sslen, host, sizeof(host),
-		port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+	    getnameinfo((struct sockaddr *)&ss, sslen, host, sizeof(host), port,
+		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return;
 	(void)snprintf(out, len, ss.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
 	    host, port);

@@ -78,8 +78,8 @@ static int
 add_override(struct options *o, const char *text)
 {
 	if (o->noverrides == OVERRIDES_MAX) {
-		fprintf(stderr, "tolseyd: more than %d times -o\n",
-		    OVERRIDES_MAX);
+		fprintf(
+		    stderr, "tolseyd: more than %d times -o\n", OVERRIDES_MAX);
 		return -1;
 	}
 	o->overrides[o->noverrides++] = text;
@@ -90,11 +90,10 @@ add_override(struct options *o, const char *text)
 static int
 parse_options(struct options *o, int argc, char *argv[])
 {
-	static const struct option longs[] = {
-		{ "check-config", no_argument, NULL, 'C' },
+	static const struct option longs[] = { { "check-config", no_argument,
+						   NULL, 'C' },
 		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
-	};
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:o:FVh", longs, NULL)) != -1) {

@@ -22,7 +22,8 @@ notify(const char *state)
 	    strlen(path) >= sizeof(sun.sun_path))
 		return;
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-	    str_copy(sun.sun_path, sizeof(sun.sun_path), slice_of(path)));
+			  str_copy(sun.sun_path, sizeof(sun.sun_path),
+			      slice_of(path)));
 	if (sun.sun_path[0] == '@')
 		sun.sun_path[0] = '\0'; /* abstract */
 	if ((fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)

@@ -39,8 +39,8 @@ open_metrics(struct parent *p)
 	p->metrics_fd = memfd_create("metrics", MFD_CLOEXEC);
 	if (p->metrics_fd == -1 || ftruncate(p->metrics_fd, (off_t)len) == -1)
 		return -1;
-	p->metrics = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    p->metrics_fd, 0);
+	p->metrics = mmap(
+	    NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, p->metrics_fd, 0);
 	if (p->metrics == MAP_FAILED)
 		return -1;
 	metrics_use(&p->metrics[0]);
@@ -121,11 +121,11 @@ write_pid_file(const struct parent *p, char *err, size_t errlen)
 	if (path[0] == '\0')
 		return 0;
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-	    0644);
+	fd = open(
+	    path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd == -1 || write(fd, text, (size_t)n) != n) {
-		(void)snprintf(err, errlen, "PidFile %s: %s", path,
-		    strerror(errno));
+		(void)snprintf(
+		    err, errlen, "PidFile %s: %s", path, strerror(errno));
 		if (fd != -1)
 			(void)close(fd);
 		return -1;
@@ -203,14 +203,17 @@ start_serving(struct parent *p)
 	tell_caller(p);
 }
 
+/* What HUP cannot change is said, so that nobody waits for it. */
 static void
-log_changed(
-    const struct conf *a, const struct conf *b, enum conf_class class)
+say_needs_restart(const struct conf *a, const struct conf *b)
 {
-	const char *what = conf_changed(a, b, class);
+	struct buf what;
 
-	if (what != NULL && class == CONF_START)
-		log_warn("needs-restart", "directives=\"%s\"", what);
+	buf_init(&what, 8192);
+	if (conf_changed(a, b, CONF_START, &what))
+		log_warn(
+		    "needs-restart", "directives=%s", LOG_Q(buf_slice(&what)));
+	buf_free(&what);
 }
 
 static void
@@ -221,9 +224,9 @@ apply(struct parent *p)
 
 	p->conf = p->next_conf;
 	p->next_conf = NULL;
-	restart = conf_changed(old, p->conf, CONF_RESTART) != NULL;
-	load = conf_changed(old, p->conf, CONF_LOAD) != NULL;
-	log_changed(old, p->conf, CONF_START);
+	restart = conf_changed(old, p->conf, CONF_RESTART, NULL);
+	load = conf_changed(old, p->conf, CONF_LOAD, NULL);
+	say_needs_restart(old, p->conf);
 	log_set_level((enum log_level)p->conf->log_level);
 	log_notice("reconfigured", "generation=%u", p->conf->generation);
 	children_send_logs(p);
@@ -390,9 +393,8 @@ each_second(evutil_socket_t fd, short what, void *ctx)
 static const struct {
 	int signal;
 	void (*fn)(evutil_socket_t, short, void *);
-} handlers[] = { { SIGTERM, on_stop }, { SIGINT, on_stop },
-	{ SIGHUP, on_hup }, { SIGUSR1, on_usr1 }, { SIGUSR2, on_usr2 },
-	{ SIGCHLD, on_child } };
+} handlers[] = { { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, on_hup },
+	{ SIGUSR1, on_usr1 }, { SIGUSR2, on_usr2 }, { SIGCHLD, on_child } };
 
 static int
 init_events(struct parent *p)
@@ -409,8 +411,7 @@ init_events(struct parent *p)
 		    event_add(p->signals[i], NULL) == -1)
 			return -1;
 	}
-	p->check_timer =
-	    event_new(p->base, -1, EV_PERSIST, each_second, p);
+	p->check_timer = event_new(p->base, -1, EV_PERSIST, each_second, p);
 	p->shutdown_timer = event_new(p->base, -1, 0, shutdown_over, p);
 	if (p->check_timer == NULL || p->shutdown_timer == NULL)
 		return -1;
@@ -432,7 +433,7 @@ reap_all(struct parent *p)
 	generation_end_all(p, SIGKILL);
 	/* workers end when their channels close; we are their subreaper */
 	while ((pid = waitpid(-1, &status, WNOHANG)) != -1 &&
-	    clock_mono_us() < until)
+	       clock_mono_us() < until)
 		if (pid == 0)
 			(void)nanosleep(&pause, NULL);
 }

@@ -29,7 +29,8 @@ struct parent;
 
 enum child_state { CHILD_NONE, CHILD_STARTING, CHILD_UP, CHILD_DRAINING };
 
-/* A net, ctl or check process; a net that drains at HUP gets a row of its own. */
+/* A net, ctl or check process; a net that drains at HUP gets a row of its own.
+ */
 struct child {
 	TAILQ_ENTRY(child) link;
 	struct parent *parent;
@@ -93,7 +94,7 @@ struct parent {
 	unsigned int nreload_waiters;
 
 	uint64_t started_wall_us;
-	int ready_pipe; /* tells the foreground caller that we are up, -1 */
+	int ready_pipe;  /* tells the foreground caller that we are up, -1 */
 	bool check_only; /* end after the check of the configuration */
 	bool serving, stopping;
 	int status;
@@ -140,8 +141,8 @@ int feed_start(struct parent *p, const struct feed *f) MUST_CHECK;
 int feed_conf(
     struct parent *p, const struct feed *f, const struct conf *c) MUST_CHECK;
 int feed_logs(struct parent *p, const struct feed *f) MUST_CHECK;
-int feed_metrics(struct parent *p, const struct feed *f,
-    unsigned int block) MUST_CHECK;
+int feed_metrics(
+    struct parent *p, const struct feed *f, unsigned int block) MUST_CHECK;
 /* Modules and block page of a configuration; why: which file is missing. */
 int feed_modules(struct parent *p, const struct feed *f, const struct conf *c,
     char *why, size_t len) MUST_CHECK;
