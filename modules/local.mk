@@ -1,9 +1,9 @@
 # Service modules: shared objects that export one symbol (service.h). What they
 # use of the libraries is linked in; nothing is looked up in the daemon.
-MODULE_LDFLAGS = $(AM_LDFLAGS) -shared
+SHARED_LINK = $(AM_LDFLAGS) -shared
 module_PROGRAMS += modules/clamav_scan.so modules/echo.so
 modules_clamav_scan_so_SOURCES = modules/clamav_scan.c modules/clamav_scan.def
-modules_clamav_scan_so_LDFLAGS = $(MODULE_LDFLAGS)
+modules_clamav_scan_so_LDFLAGS = $(SHARED_LINK)
 modules_clamav_scan_so_LDADD = src/libproto.a src/libbase.a
 modules_echo_so_SOURCES = modules/echo.c
-modules_echo_so_LDFLAGS = $(MODULE_LDFLAGS)
+modules_echo_so_LDFLAGS = $(SHARED_LINK)

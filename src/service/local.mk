@@ -11,3 +11,14 @@ src/service/block_html.h: etc/templates/block.html
 	$(AM_V_GEN)$(MKDIR_P) src/service && sed -e 's/[\\"]/\\&/g' -e 's/^/"/' -e 's/$$/\\n"/' \
 	  $(top_srcdir)/etc/templates/block.html >$@.tmp && mv $@.tmp $@
 src/service/blockpage_builtin.$(OBJEXT): src/service/block_html.h
+if HAVE_CMOCKA
+SERVICE_TESTS = tests/unit/test_policy tests/unit/test_blockpage
+check_PROGRAMS += $(SERVICE_TESTS)
+TESTS += $(SERVICE_TESTS)
+tests_unit_test_policy_SOURCES = tests/unit/test_policy.c
+tests_unit_test_policy_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_policy_LDADD = src/libservice.a $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_blockpage_SOURCES = tests/unit/test_blockpage.c
+tests_unit_test_blockpage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_blockpage_LDADD = src/libservice.a $(BASE_LIBS) $(CMOCKA_LIBS)
+endif
