@@ -405,9 +405,10 @@ limit_codings(const struct instance *in, const struct http_head *h,
 	memcpy(st->add, begin, n);
 	elements_begin(&e, h, "Accept-Encoding");
 	while (elements_next(&e, &element)) {
-		/* room for ", " and CRLF stays */
+		/* with its ", ", of which the last becomes CRLF */
 		if (!may_stay(element, coded) ||
-		    element.len > sizeof(st->add) - n - 4) {
+		    element.len > sizeof(st->add) - n ||
+		    n + element.len + 2 > sizeof(st->add)) {
 			less = true;
 			continue;
 		}

@@ -31,11 +31,24 @@ directive_find(const struct service_module *m, const char *name)
 	return NULL;
 }
 
+/* One error, in the words of conf: FILE:LINE: Name 'value': what. */
+static void
+fail(struct conf_errors *err, const struct conf_extra *e, const char *what)
+{
+	char name[64], value[64];
+
+	(void)str_copy_clean(name, sizeof(name), slice_of(e->name), "");
+	(void)str_copy_clean(value, sizeof(value), slice_of(e->value), "");
+	conf_errors_add(
+	    err, e->file, e->line, "%s '%s': %s", name, value, what);
+}
+
 static void
 unknown_directive(const struct service_module *m, const struct conf_extra *e,
     struct conf_errors *err)
 {
 	const char *names[NAMES_MAX], *near;
+	char what[256];
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->ndirectives && n < NAMES_MAX; i++)
@@ -44,15 +57,11 @@ unknown_directive(const struct service_module *m, const struct conf_extra *e,
 		if (conf_directives[i].scope & CONF_SERVICE)
 			names[n++] = conf_directives[i].name;
 	near = str_nearest(e->name, names, n);
-	if (near != NULL)
-		conf_errors_add(err, e->file, e->line,
-		    "unknown directive %s (module %s has none of that name); "
-		    "did you mean %s?",
-		    e->name, m->name, near);
-	else
-		conf_errors_add(err, e->file, e->line,
-		    "unknown directive %s (module %s has none of that name)",
-		    e->name, m->name);
+	(void)snprintf(what, sizeof(what),
+	    "unknown directive, also to module %s%s%s%s", m->name,
+	    near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+	    near != NULL ? "?" : "");
+	fail(err, e, what);
 }
 
 /* The module's own table is in the same types as the core's. */
@@ -61,17 +70,23 @@ check_value(
     const struct svc_directive *d, const char *value, char *why, size_t whylen)
 {
 	uint64_t number;
+	unsigned int word;
 	bool yes;
 
 	switch ((enum conf_type)d->type) {
 	case CONF_STR:
-	case CONF_LIST:
 		return 0;
+	case CONF_LIST:
+		(void)snprintf(
+		    why, whylen, "an empty value; leave the directive out");
+		return value[0] != '\0' ? 0 : -1;
 	case CONF_BOOL:
-		if (conf_value_bool(value, &yes) == 0)
-			return 0;
-		(void)snprintf(why, whylen, "is not yes or no");
-		return -1;
+		(void)snprintf(why, whylen,
+		    "neither yes (on, true, 1) nor no (off, false, 0)");
+		return conf_value_bool(value, &yes);
+	case CONF_ENUM:
+		(void)snprintf(why, whylen, "not one of %s", d->min);
+		return conf_value_enum(d->min, value, &word);
 	default:
 		return conf_value_number((enum conf_type)d->type, value, d->min,
 		    d->max, &number, why, whylen);
@@ -95,32 +110,25 @@ take_extra(struct settings *s, const struct service_module *m,
 {
 	const struct svc_directive *d = directive_find(m, e->name);
 	const struct conf_extra *before = earlier(c, e);
-	char why[160];
+	char why[512];
 
 	if (d == NULL) {
 		unknown_directive(m, e, err);
-		return;
+	} else if (before != NULL && d->type != CONF_LIST) {
+		(void)snprintf(why, sizeof(why),
+		    "already given at %s:%u; remove one of them", before->file,
+		    before->line);
+		fail(err, e, why);
+	} else if (check_value(d, e->value, why, sizeof(why)) == -1) {
+		fail(err, e, why);
+	} else if (s->n == SETTINGS_MAX) {
+		fail(err, e, "one directive too many in this service");
+	} else {
+		s->v[s->n++] = (struct svc_setting){ d->name, e->value };
 	}
-	if (before != NULL && d->type != CONF_LIST) {
-		conf_errors_add(err, e->file, e->line,
-		    "%s stands twice, first in line %u", d->name, before->line);
-		return;
-	}
-	if (check_value(d, e->value, why, sizeof(why)) == -1) {
-		conf_errors_add(
-		    err, e->file, e->line, "%s %s: %s", d->name, e->value, why);
-		return;
-	}
-	if (s->n == SETTINGS_MAX) {
-		conf_errors_add(err, e->file, e->line,
-		    "more than %zu directives of module %s", SETTINGS_MAX,
-		    m->name);
-		return;
-	}
-	s->v[s->n++] = (struct svc_setting){ d->name, e->value };
 }
 
-/* -1: an error was added, or there are too many. */
+/* -1: there are too many. */
 static int
 fill_defaults(struct settings *s, const struct service_module *m)
 {

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "service/service.h"
+
+static void *instance;
+static struct http_head req, resp;
+static struct svc_request rq;
+static struct svc_decision d;
+static char heads[2][4096];
+
+static void *
+configure(const char *name, const char *value)
+{
+	struct svc_setting s[16];
+	char err[256];
+	size_t n = 0;
+
+	for (size_t i = 0; i < tolsey_module.ndirectives; i++) {
+		const struct svc_directive *t = &tolsey_module.directives[i];
+
+		s[n++] = (struct svc_setting){ t->name,
+			name != NULL && strcmp(name, t->name) == 0 ? value
+								   : t->def };
+	}
+	return tolsey_module.configure(s, n, err, sizeof(err));
+}
+
+static void
+use(const char *name, const char *value)
+{
+	if (instance != NULL)
+		tolsey_module.unconfigure(instance);
+	instance = configure(name, value);
+	assert_non_null(instance);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(&rq, 0, sizeof(rq));
+	memset(&req, 0, sizeof(req));
+	memset(&resp, 0, sizeof(resp));
+	rq.req = &req;
+	rq.resp = &resp;
+	rq.has_body = true;
+	rq.state = calloc(1, tolsey_module.state_size);
+	use(NULL, NULL);
+	return rq.state != NULL ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	tolsey_module.release(instance, &rq);
+	tolsey_module.unconfigure(instance);
+	instance = NULL;
+	free(rq.state);
+	return 0;
+}
+
+/* The head's memory ends with it, so that reading on is noticed. */
+static void
+ask(enum svc_stage stage)
+{
+	memset(&d, 0, sizeof(d));
+	tolsey_module.inspect(instance, stage, &rq, &d);
+}
+
+static void
+reqmod(const char *fields)
+{
+	(void)snprintf(heads[0], sizeof(heads[0]),
+	    "POST /up HTTP/1.1\r\nHost: x\r\n%s\r\n", fields);
+	http_head_parse(&req, slice_of(heads[0]), false);
+	rq.method = SVC_REQMOD;
+	ask(SVC_AT_HEADS);
+}
+
+static void
+respmod(const char *fields)
+{
+	(void)snprintf(heads[1], sizeof(heads[1]),
+	    "HTTP/1.1 200 OK\r\nServer: x\r\n%s\r\n", fields);
+	http_head_parse(&resp, slice_of(heads[1]), true);
+	rq.method = SVC_RESPMOD;
+	ask(SVC_AT_HEADS);
+}
+
+static void
+more_then_scan(void **state)
+{
+	(void)state;
+	respmod("Content-Type: text/html\r\n");
+	assert_int_equal(d.action, SVC_MORE);
+	ask(SVC_AT_PREVIEW);
+	assert_int_equal(d.action, SVC_SCAN);
+	assert_int_equal(d.ncodings, 0);
+	assert_int_equal(d.boundary.len, 0);
+	reqmod("");
+	assert_int_equal(d.action, SVC_MORE);
+	ask(SVC_AT_PREVIEW);
+	assert_int_equal(d.action, SVC_SCAN);
+	assert_int_equal(d.ndrop, 0);
+	assert_int_equal(d.add_fields.len, 0);
+}
+
+static void
+no_body_is_exempt_never_clean(void **state)
+{
+	(void)state;
+	rq.has_body = false;
+	respmod("Content-Length: 5\r\n");
+	assert_int_equal(d.action, SVC_PASS);
+	assert_int_equal(d.outcome, OUTCOME_EXEMPT);
+	assert_string_equal(d.reason, "no-body");
+	reqmod("Accept-Encoding: sdch, gzip\r\n");
+	assert_int_equal(d.action, SVC_PASS);
+	assert_int_equal(d.outcome, OUTCOME_EXEMPT);
+	assert_int_equal(d.ndrop, 1);
+}
+
+static void
+heads_may_be_absent(void **state)
+{
+	(void)state;
+	rq.method = SVC_REQMOD;
+	ask(SVC_AT_HEADS);
+	assert_int_equal(d.action, SVC_MORE);
+	rq.method = SVC_RESPMOD;
+	ask(SVC_AT_HEADS);
+	assert_int_equal(d.action, SVC_MORE);
+	ask(SVC_AT_PREVIEW);
+	assert_int_equal(d.action, SVC_SCAN);
+}
+
+/* want: one letter for each coding, in order. */
+static void
+codings(const char *fields, const char *want)
+{
+	static const char letters[] = {
+		[SCAN_CODING_NONE] = '-',
+		[SCAN_CODING_GZIP] = 'g',
+		[SCAN_CODING_DEFLATE] = 'd',
+		[SCAN_CODING_BR] = 'b',
+		[SCAN_CODING_ZSTD] = 'z',
+		[SCAN_CODING_AWS_CHUNKED] = 'a',
+		[SCAN_CODING_UNKNOWN] = '?',
+	};
+	char got[SCAN_MAX_CODINGS + 1] = "";
+
+	respmod(fields);
+	for (int at_preview = 0; at_preview < 2; at_preview++) {
+		for (uint32_t i = 0; i < d.ncodings; i++)
+			got[i] = letters[d.codings[i]];
+		assert_string_equal(got, want);
+		ask(SVC_AT_PREVIEW);
+	}
+}
+
+#define CE(v) "Content-Encoding: " v "\r\n"
+
+static void
+content_codings(void **state)
+{
+	(void)state;
+	codings("", "");
+	codings(CE(""), "");
+	codings(CE("identity"), "");
+	codings(CE("gzip"), "g");
+	codings(CE("X-GZip"), "g");
+	codings(CE("deflate"), "d");
+	codings(CE(" deflate , gzip "), "dg");
+	codings(CE("deflate,,gzip,"), "dg");
+	codings(CE("deflate") CE("gzip"), "dg");
+	codings(CE("deflate,\r\n gzip"), "dg");
+	codings(CE("aws-chunked,gzip"), "ga");
+	codings(CE("gzip,aws-chunked"), "ga");
+	codings(CE("aws-chunked"), "a");
+	codings(CE("compress"), "?");
+	codings(CE("gzip, foo"), "g?");
+	codings(CE("gzipped"), "?");
+	codings(CE("gzip deflate"), "?");
+	codings(CE("gzip;q=1"), "g");
+	codings(CE("gzip,gzip,gzip,gzip"), "gggg");
+	codings(CE("gzip,gzip,gzip,gzip,gzip"), "?");
+	codings(CE("gzip,gzip,gzip,gzip,aws-chunked"), "?");
+	codings(CE("identity,gzip,identity,identity,identity,identity"), "g");
+#ifdef HAVE_BROTLI
+	codings(CE("br"), "b");
+#endif
+#ifdef HAVE_ZSTD
+	codings(CE("zstd"), "z");
+#endif
+}
+
+/* want: the line that is added, or NULL when the head stays as it is. */
+static void
+accept_encoding(const char *fields, const char *want)
+{
+	reqmod(fields);
+	for (int at_preview = 0; at_preview < 2; at_preview++) {
+		if (want == NULL) {
+			assert_int_equal(d.ndrop, 0);
+			assert_int_equal(d.add_fields.len, 0);
+		} else {
+			assert_int_equal(d.ndrop, 1);
+			assert_string_equal(
+			    d.drop_fields[0], "Accept-Encoding");
+			assert_int_equal(d.add_fields.len, strlen(want));
+			assert_memory_equal(d.add_fields.p, want, strlen(want));
+		}
+		ask(SVC_AT_PREVIEW);
+	}
+}
+
+#define AE(v) "Accept-Encoding: " v "\r\n"
+
+static void
+limits_accept_encoding(void **state)
+{
+	(void)state;
+	accept_encoding("", NULL);
+	accept_encoding(AE(""), NULL);
+	accept_encoding(AE("gzip"), NULL);
+	accept_encoding(AE("gzip, deflate;q=0.5, identity"), NULL);
+	accept_encoding(AE("gzip") AE("deflate"), NULL);
+	accept_encoding(AE("gzip, sdch"), AE("gzip"));
+	accept_encoding(AE("sdch") AE("gzip;q=0.2"), AE("gzip;q=0.2"));
+	accept_encoding(AE("sdch, compress"), AE("identity"));
+	accept_encoding(AE("*"), AE("identity"));
+	accept_encoding(AE("gzip, *;q=0.1"), AE("gzip"));
+	accept_encoding(AE("gzip, *;q=0"), NULL);
+	accept_encoding(AE("gzip, sdch;q=0"), NULL);
+	accept_encoding(AE("sdch, *;q=0"), AE("identity"));
+	accept_encoding(AE("sdch, gzip;q=0"), AE("identity"));
+	accept_encoding(
+	    AE("sdch, gzip;q=0.000, deflate"), AE("gzip;q=0.000, deflate"));
+	accept_encoding(AE("aws-chunked, gzip"), AE("gzip"));
+	accept_encoding(AE("gzip,\r\n sdch"), AE("gzip"));
+	accept_encoding(AE("gzip;\x01=1, deflate"), AE("deflate"));
+	accept_encoding(AE("gzip;\xff, deflate"), AE("deflate"));
+}
+
+static void
+an_event_source_gets_no_coding(void **state)
+{
+	(void)state;
+	accept_encoding(
+	    "Accept: text/event-stream\r\n" AE("gzip"), AE("identity"));
+	accept_encoding(
+	    "Accept: text/html, text/event-stream;q=1\r\n" AE("gzip, identity"),
+	    AE("identity"));
+	accept_encoding("Accept: text/html, audio/*, */*\r\n" AE("gzip"), NULL);
+	accept_encoding("Accept: text/event-stream\r\n", NULL);
+}
+
+static void
+keeps_accept_encoding(void **state)
+{
+	(void)state;
+	use("AcceptEncoding", "keep");
+	accept_encoding(AE("sdch"), NULL);
+	accept_encoding("Accept: text/event-stream\r\n" AE("gzip"), NULL);
+}
+
+static void
+long_lists_are_cut(void **state)
+{
+	char fields[3000] = "Accept-Encoding: sdch";
+
+	(void)state;
+	for (size_t n = strlen(fields); n < 2900; n += 6)
+		(void)snprintf(fields + n, sizeof(fields) - n, ", gzip");
+	(void)strncat(fields, "\r\n", 3);
+	reqmod(fields);
+	assert_int_equal(d.ndrop, 1);
+	assert_in_range(d.add_fields.len, 400, 512);
+	assert_memory_equal(
+	    d.add_fields.p + d.add_fields.len - 8, ", gzip\r\n", 8);
+}
+
+static void
+strips_ranges_when_asked(void **state)
+{
+	(void)state;
+	reqmod("Range: bytes=5-\r\nIf-Range: x\r\n");
+	assert_int_equal(d.ndrop, 0);
+	use("StripRange", "on");
+	reqmod("Range: bytes=5-\r\nIf-Range: x\r\n");
+	assert_int_equal(d.ndrop, 2);
+	assert_string_equal(d.drop_fields[0], "Range");
+	assert_string_equal(d.drop_fields[1], "If-Range");
+	assert_int_equal(d.add_fields.len, 0);
+	reqmod("range: bytes=5-\r\n" AE("zzz"));
+	assert_int_equal(d.ndrop, 3);
+	reqmod("");
+	assert_int_equal(d.ndrop, 0);
+	use("StripRange", "no");
+	reqmod("Range: bytes=5-\r\n");
+	assert_int_equal(d.ndrop, 0);
+}
+
+static bool
+streams(const char *fields)
+{
+	respmod(fields);
+	return d.action == SVC_STREAM;
+}
+
+#define CT(v) "Content-Type: " v "\r\n"
+
+static void
+endless_types(void **state)
+{
+	(void)state;
+	assert_true(streams(CT("text/event-stream")));
+	assert_true(streams(CT("Text/Event-Stream ; charset=utf-8")));
+	assert_true(streams(CT("multipart/x-mixed-replace; boundary=x")));
+	assert_true(streams(CT("application/grpc")));
+	assert_true(streams(CT("application/grpc+proto")));
+	assert_true(streams(CT("audio/mpeg")));
+	assert_false(streams(CT("audio/mpeg") "Content-Length: 9\r\n"));
+	assert_false(streams(CT("text/event-stream") "Content-Length: x\r\n"));
+	assert_false(streams(CT("text/event-stream") CE("gzip")));
+	assert_true(streams(CT("text/event-stream") CE("identity")));
+	assert_false(streams(CT("text/event-streams")));
+	assert_false(streams(CT("text/html")));
+	assert_false(streams(CT("")));
+	assert_false(streams(""));
+	reqmod(CT("text/event-stream"));
+	assert_int_equal(d.action, SVC_MORE);
+	rq.has_body = false;
+	assert_false(streams(CT("text/event-stream")));
+	rq.has_body = true;
+	use("StreamTypes", "none");
+	assert_false(streams(CT("text/event-stream")));
+	use("StreamTypes", "a/b  c/*");
+	assert_true(streams(CT("a/b")));
+	assert_true(streams(CT("c/d")));
+	assert_false(streams(CT("audio/mpeg")));
+	ask(SVC_AT_PREVIEW);
+	assert_int_equal(d.action, SVC_SCAN);
+}
+
+static void
+boundary(const char *type, const char *want)
+{
+	char fields[1024];
+
+	(void)snprintf(fields, sizeof(fields), CT("%s"), type);
+	reqmod(fields);
+	for (int at_preview = 0; at_preview < 2; at_preview++) {
+		assert_int_equal(d.boundary.len, strlen(want));
+		if (want[0] != '\0')
+			assert_memory_equal(d.boundary.p, want, strlen(want));
+		ask(SVC_AT_PREVIEW);
+	}
+}
+
+static void
+boundaries(void **state)
+{
+	static const char seventy[] = "0123456789012345678901234567890123456789"
+				      "012345678901234567890123456789";
+	char type[256];
+
+	(void)state;
+	boundary("multipart/form-data; boundary=abc", "abc");
+	boundary("Multipart/Form-Data;Boundary=\"a b;c\"; x=y", "a b;c");
+	boundary(
+	    "multipart/form-data; x=\"; boundary=no\"; boundary=yes ", "yes");
+	boundary(
+	    "multipart/form-data; x=\"\\\"; boundary=no\";boundary=yes", "yes");
+	boundary("multipart/form-data; boundary=\"a\\\"b\"", "a\"b");
+	boundary("multipart/form-data; boundary=a=b", "a=b");
+	boundary("multipart/form-data; boundary=\"open", "open");
+	boundary("multipart/form-data; boundary=\"", "");
+	boundary("multipart/form-data; boundary=", "");
+	boundary("multipart/form-data; boundary", "");
+	boundary("multipart/form-data;;;", "");
+	boundary("multipart/form-data", "");
+	boundary("multipart/byteranges; boundary=x", "x");
+	boundary("text/plain; boundary=x", "");
+	(void)snprintf(
+	    type, sizeof(type), "multipart/mixed; boundary=%s", seventy);
+	boundary(type, seventy);
+	(void)snprintf(type, sizeof(type), "multipart/mixed; boundary=%s%s",
+	    seventy, seventy);
+	boundary(type, "");
+	(void)snprintf(type, sizeof(type), "multipart/mixed; boundary=\"%s%s\"",
+	    seventy, seventy);
+	boundary(type, "");
+}
+
+static void
+wrong_types_are_refused(void **state)
+{
+	char many[1000] = "";
+
+	(void)state;
+	assert_null(configure("StreamTypes", "text"));
+	assert_null(configure("StreamTypes", "a/b text"));
+	assert_null(configure("StreamTypes", "/b"));
+	for (int i = 0; i < 65; i++)
+		(void)strncat(many, "a/b ", 5);
+	assert_null(configure("StreamTypes", many));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(more_then_scan),
+		T(no_body_is_exempt_never_clean),
+		T(heads_may_be_absent),
+		T(content_codings),
+		T(limits_accept_encoding),
+		T(an_event_source_gets_no_coding),
+		T(keeps_accept_encoding),
+		T(long_lists_are_cut),
+		T(strips_ranges_when_asked),
+		T(endless_types),
+		T(boundaries),
+		T(wrong_types_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
