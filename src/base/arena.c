@@ -37,7 +37,7 @@ arena_new(size_t max)
 
 	if (a == NULL)
 		return NULL;
-	a->max = max;
+	a->max = max < SIZE_MAX / 2 ? max : SIZE_MAX / 2;
 	if ((a->first = a->last = block_new(ARENA_BLOCK)) == NULL) {
 		free(a);
 		return NULL;
@@ -83,8 +83,7 @@ arena_alloc(struct arena *a, size_t len)
 	struct block *b = a->last;
 	void *p;
 
-	if (len > a->max || a->used > a->max - len ||
-	    len > SIZE_MAX - align - sizeof(*b))
+	if (len > a->max || a->used > a->max - len)
 		return NULL;
 	len = (len + align - 1) / align * align;
 	if (b->size - b->used < len) {

@@ -32,6 +32,19 @@ const struct conf_directive conf_directives[] = {
 /* clang-format on */
 const size_t conf_ndirectives = COUNTOF(conf_directives);
 
+/* What there is when no <Service> is written (FR-05: the usual names). */
+const char conf_builtin_services[] =
+    "<Service avscan>\n"
+    "UseModule clamav_scan\n"
+    "Default on\n"
+    "Alias virus_scan srv_clamav squidclamav scan respmod reqmod\n"
+    "Alias request response req resp SYMCScanResp-AV SYMCScanReq-AV\n"
+    "Alias OMSScanResp-AV OMSScanReq-AV\n"
+    "</Service>\n"
+    "<Service echo>\n"
+    "UseModule echo\n"
+    "</Service>\n";
+
 static const char *const names[] = {
 #define GLOBAL(type, dir, field, def, min, max, class, verdict, text) #dir,
 #define BOTH(type, dir, field, def, min, max, class, verdict, text) #dir,

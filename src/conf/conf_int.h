@@ -48,6 +48,7 @@ struct conf_load {
 };
 
 /* conf.c */
+extern const char conf_builtin_services[]; /* as a file would say it */
 const struct conf_directive *conf_directive_find(const char *name);
 const char *conf_nearest(const char *name); /* or NULL */
 struct conf *conf_new(void); /* with room for the services, all zero */

@@ -10,19 +10,6 @@
 
 #define VALUE_SHOWN 120
 
-/* What there is when no <Service> is written (FR-05: the usual names). */
-static const char builtin[] =
-    "<Service avscan>\n"
-    "UseModule clamav_scan\n"
-    "Default on\n"
-    "Alias virus_scan srv_clamav squidclamav scan respmod reqmod\n"
-    "Alias request response req resp SYMCScanResp-AV SYMCScanReq-AV\n"
-    "Alias OMSScanResp-AV OMSScanReq-AV\n"
-    "</Service>\n"
-    "<Service echo>\n"
-    "UseModule echo\n"
-    "</Service>\n";
-
 /* The words behind the name, joined, cleaned for a terminal, cut. */
 static void
 shown_value(
@@ -436,7 +423,7 @@ conf_load(const char *file, const char *const overrides[], size_t noverrides,
 	for (size_t i = 0; i < noverrides; i++)
 		apply_option(l, overrides[i], (unsigned int)i + 1);
 	if (c->nservices == 0)
-		conf_file_text(l, "built-in", SLICE_LIT(builtin));
+		conf_file_text(l, "built-in", slice_of(conf_builtin_services));
 	fill_in(l);
 	if (err->count == before) {
 		conf_derive(c);

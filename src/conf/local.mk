@@ -18,3 +18,20 @@ tests_unit_test_conf_dump_SOURCES = tests/unit/test_conf_dump.c
 tests_unit_test_conf_dump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_conf_dump_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
 endif
+
+# The manual and the sample are generated, and committed.
+noinst_PROGRAMS += src/confdoc
+src_confdoc_SOURCES = src/conf/confdoc.c modules/clamav_scan.def
+src_confdoc_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+src_confdoc_LDADD = $(CONF_LIBS)
+dist_man5_MANS += etc/man/tolsey.conf.5
+dist_pkgdata_DATA += etc/tolsey.conf.sample
+TESTS += tests/lint/check-docs.sh
+EXTRA_DIST += tests/lint/check-docs.sh
+.PHONY: regen-docs
+regen-docs: src/confdoc
+	$(MKDIR_P) '$(srcdir)/etc/man'
+	src/confdoc man >'$(srcdir)/etc/man/tolsey.conf.5.tmp'
+	mv '$(srcdir)/etc/man/tolsey.conf.5.tmp' '$(srcdir)/etc/man/tolsey.conf.5'
+	src/confdoc sample >'$(srcdir)/etc/tolsey.conf.sample.tmp'
+	mv '$(srcdir)/etc/tolsey.conf.sample.tmp' '$(srcdir)/etc/tolsey.conf.sample'

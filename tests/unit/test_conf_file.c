@@ -16,6 +16,8 @@
 
 #include "conf/conf.h"
 
+static char sample_path[4096];
+
 static void
 put(const char *name, const void *text, size_t len)
 {
@@ -476,6 +478,41 @@ wrong_includes(void **state)
 	conf_errors_free(&err);
 }
 
+/*
+ * The sample with every # taken away that stands right in front of a directive
+ * is the default configuration.
+ */
+static void
+sample_is_the_default(void **state)
+{
+	FILE *in = fopen(sample_path, "r"), *out = fopen("t.conf", "w");
+	struct conf_errors err;
+	struct conf *c, *d;
+	size_t n = 0;
+	char line[1024];
+	struct buf why;
+
+	(void)state;
+	assert_true(in != NULL && out != NULL);
+	while (fgets(line, sizeof(line), in) != NULL)
+		if (line[0] == '#' && strchr(" \n", line[1]) == NULL)
+			n += fputs(line + 1, out) >= 0;
+	assert_true(n > conf_ndirectives / 2);
+	assert_int_equal(fclose(in), 0);
+	assert_int_equal(fclose(out), 0);
+	c = load_file();
+	conf_errors_init(&err);
+	assert_non_null(d = conf_load(NULL, NULL, 0, &err));
+	buf_init(&why, 1000);
+	for (unsigned int k = CONF_LIVE; k <= CONF_START; k++)
+		assert_false(conf_changed(c, d, (enum conf_class)k, &why));
+	assert_int_equal(c->nservices, 2);
+	buf_free(&why);
+	conf_errors_free(&err);
+	conf_unref(&c);
+	conf_unref(&d);
+}
+
 /* Any byte string gives a snapshot or errors, and ends. */
 static void
 survives_rubbish(void **state)
@@ -522,8 +559,17 @@ main(void)
 		IN_FOLDER(values_are_checked),
 		IN_FOLDER(include_patterns),
 		IN_FOLDER(wrong_includes),
+		IN_FOLDER(sample_is_the_default),
 		IN_FOLDER(survives_rubbish),
 	};
+	const char *srcdir = getenv("srcdir");
+	char *top = realpath(srcdir != NULL ? srcdir : ".", NULL);
+
+	if (top == NULL)
+		return 1;
+	(void)snprintf(
+	    sample_path, sizeof(sample_path), "%s/etc/tolsey.conf.sample", top);
+	free(top);
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
