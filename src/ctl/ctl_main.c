@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ctl/ctl.h"
+#include "ipc/privdrop.h"
+
+#define CHANNEL_FD 3
+
+void
+ctl_sum(const struct ctl *c, struct metrics *sum)
+{
+	const struct metrics *blocks[CTL_BLOCKS_MAX];
+
+	for (unsigned int i = 0; i < c->nblocks; i++)
+		blocks[i] = &c->blocks[i];
+	metrics_sum(sum, blocks, c->nblocks);
+}
+
+const char *
+ctl_not_ready(const struct ctl *c)
+{
+	if (c->draining)
+		return "shutting down\n";
+	return c->loaded.generation == 0 ? "no signatures are loaded\n" : "";
+}
+
+static void
+got_start(struct ctl *c, const struct msg_start *m)
+{
+	log_init("ctl", LOG_INFO);
+	if (privdrop(m->uid, m->gid) == 0)
+		return;
+	log_error("privileges", "error=\"%s\"", strerror(errno));
+	(void)event_base_loopbreak(c->base);
+}
+
+static void
+got_log(const struct msg_log *m, int fd)
+{
+	log_set_level((enum log_level)m->level);
+	if (m->syslog)
+		log_set_syslog(LOG_EVENTS, "tolsey");
+	else if (fd != -1)
+		log_set_fd(LOG_EVENTS, fd);
+}
+
+static void
+got_metrics(struct ctl *c, const struct msg_metrics *m, int fd)
+{
+	size_t len = (size_t)m->nblocks * sizeof(struct metrics);
+	void *all;
+
+	if (m->nblocks > CTL_BLOCKS_MAX)
+		return;
+	all = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	if (all == MAP_FAILED) {
+		log_warn("no-metrics", "error=\"%s\"", strerror(errno));
+		return;
+	}
+	c->blocks = all;
+	c->nblocks = m->nblocks;
+}
+
+static void
+got_listener(struct ctl *c, const struct msg_listener *m, int fd)
+{
+	int rc = -1;
+
+	if (m->kind == LISTENER_CONTROL)
+		rc = control_listen(c, fd);
+	else if (m->kind == LISTENER_METRICS)
+		rc = metrics_http_listen(c, fd);
+	else
+		(void)close(fd);
+	if (rc == -1)
+		log_error("cannot-listen", "kind=%u", m->kind);
+}
+
+static void
+from_parent(void *ctx, struct chan *chan, struct chan_msg *m)
+{
+	struct ctl *c = ctx;
+	struct msg_none none = { 0 };
+	bool keep_fd = false;
+
+	(void)chan;
+	switch (m->type) {
+	case MSG_START:
+		got_start(c, m->payload);
+		break;
+	case MSG_LOG:
+		got_log(m->payload, m->fd);
+		keep_fd = true;
+		break;
+	case MSG_METRICS:
+		got_metrics(c, m->payload, m->fd);
+		break;
+	case MSG_LISTENER:
+		got_listener(c, m->payload, m->fd);
+		keep_fd = true;
+		break;
+	case MSG_GO:
+		(void)chan_queue(c->parent, MSG_READY, &none, -1);
+		break;
+	case MSG_GENERATION:
+		memcpy(&c->loaded, m->payload, sizeof(c->loaded));
+		break;
+	case MSG_DRAIN:
+		c->draining = true;
+		break;
+	case MSG_STATUS:
+		control_status(c, m->payload);
+		break;
+	case MSG_RELOAD_RESULT:
+		control_reload_result(c, m->payload);
+		break;
+	default:
+		break; /* CONF, NO_GENERATION: nothing to do here */
+	}
+	if (!keep_fd && m->fd != -1)
+		(void)close(m->fd);
+}
+
+static void
+parent_ended(void *ctx, struct chan *chan, enum chan_end how, const char *why)
+{
+	struct ctl *c = ctx;
+
+	(void)chan;
+	if (how != CHAN_EOF)
+		log_error("parent-channel", "why=\"%s\"", why);
+	(void)event_base_loopbreak(c->base);
+}
+
+static const struct chan_ops parent_ops = {
+	.message = from_parent,
+	.ended = parent_ended,
+};
+
+static void
+each_second(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+	log_flush();
+}
+
+static int
+init(struct ctl *c, struct event **tick)
+{
+	struct timeval second = { 1, 0 };
+
+	TAILQ_INIT(&c->clients);
+	c->control_fd = -1;
+	c->blocks = metrics;
+	c->nblocks = 1;
+	if ((c->base = event_base_new()) == NULL)
+		return -1;
+	*tick = event_new(c->base, -1, EV_PERSIST, each_second, NULL);
+	c->parent = chan_new(
+	    c->base, CHANNEL_FD, ROLE_CTL, ROLE_PARENT, &parent_ops, c);
+	return *tick != NULL && c->parent != NULL ? event_add(*tick, &second)
+						  : -1;
+}
+
+int
+main(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct event *tick = NULL;
+	struct ctl c;
+	int rc = EXIT_FAILURE;
+
+	memset(&c, 0, sizeof(c));
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGINT, &ignore, NULL);
+	(void)sigaction(SIGHUP, &ignore, NULL);
+	if (init(&c, &tick) == 0)
+		rc = event_base_dispatch(c.base) == -1 ? EXIT_FAILURE
+						       : EXIT_SUCCESS;
+	else
+		fprintf(
+		    stderr, "tolsey-ctl is started by tolseyd, not by hand\n");
+	control_free(&c);
+	metrics_http_free(&c);
+	chan_free(&c.parent);
+	if (tick != NULL)
+		event_free(tick);
+	if (c.base != NULL)
+		event_base_free(c.base);
+	return rc;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#include <string.h>
+
+#include "base/clock.h"
+#include "ctl/ctl.h"
+
+/* Strings of the parent are its own; still, they are bounded here. */
+static struct slice
+text(const char *s, size_t size)
+{
+	return (struct slice){ s, strnlen(s, size) };
+}
+
+static int
+seconds(struct buf *out, uint64_t since_wall_us)
+{
+	uint64_t now = clock_wall_us();
+	uint64_t s = now > since_wall_us ? (now - since_wall_us) / 1000000 : 0;
+
+	return buf_printf(out, "%llud %02llu:%02llu:%02llu",
+	    (unsigned long long)(s / 86400),
+	    (unsigned long long)(s / 3600 % 24),
+	    (unsigned long long)(s / 60 % 60), (unsigned long long)(s % 60));
+}
+
+static int
+signatures(struct buf *out, const struct msg_status *s)
+{
+	const struct msg_loaded *l = &s->loaded;
+	char when[CLOCK_ISO_LEN];
+
+	if (l->generation == 0)
+		return buf_printf(out, "signatures   none%s\n",
+		    s->loading ? ", loading" : "");
+	clock_iso(l->loaded_wall_us, when);
+	return buf_printf(out,
+	    "signatures   %u, generation %u, loaded %s in %u ms%s\n"
+	    "engine       %.*s\ndatabase     %.*s%s\n",
+	    l->signatures, l->generation, when, l->load_ms,
+	    s->loading ? "; a new generation is loading" : "",
+	    SLICE_FMT(text(l->engine, sizeof(l->engine))),
+	    SLICE_FMT(text(l->database, sizeof(l->database))),
+	    l->embedded ? " (EMBEDDED: only for trying out)" : "");
+}
+
+static int
+processes(struct buf *out, const struct msg_status *s)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < COUNTOF(s->children); i++) {
+		const struct msg_status_child *c = &s->children[i];
+
+		if (c->role == 0)
+			continue;
+		rc |= buf_printf(out, "process      %s %u, pid %d, up ",
+		    role_name((enum role)c->role), c->instance, c->pid);
+		rc |= seconds(out, c->since_wall_us);
+		rc |= buf_printf(out, ", restarts %u\n", c->restarts);
+	}
+	return rc;
+}
+
+static int
+outcomes(struct buf *out, const struct metrics *m)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < METRICS_MAX_SERVICES; i++) {
+		if (m->services[i][0] == '\0')
+			continue;
+		rc |= buf_printf(out, "service      %-12s", m->services[i]);
+		for (unsigned int o = OUTCOME_NONE + 1; o < NOUTCOMES; o++)
+			if (m->outcomes[i][o] > 0)
+				rc |= buf_printf(out, " %s %llu",
+				    outcome_info((enum outcome)o)->word,
+				    (unsigned long long)m->outcomes[i][o]);
+		rc |= buf_append_str(out, "\n");
+	}
+	return rc;
+}
+
+int
+status_text(
+    struct buf *out, const struct msg_status *s, const struct metrics *m)
+{
+	int rc = buf_append_str(out, "tolsey       " PACKAGE_VERSION ", up ");
+
+	rc |= seconds(out, s->started_wall_us);
+	rc |= buf_append_str(out, "\n");
+	rc |= signatures(out, s);
+	if (s->last_reload_error[0] != '\0')
+		rc |= buf_printf(out, "last reload  FAILED: %.*s\n",
+		    SLICE_FMT(text(
+			s->last_reload_error, sizeof(s->last_reload_error))));
+	rc |= buf_printf(out,
+	    "workers      %llu of %u, %llu scanning, %llu waiting\n"
+	    "isolation    %.*s\n"
+	    "connections  %llu\nspool        %llu bytes in memory, %llu on "
+	    "disk\n",
+	    (unsigned long long)m->workers, s->workers,
+	    (unsigned long long)m->scans_running,
+	    (unsigned long long)m->scan_queue_depth,
+	    SLICE_FMT(text(s->sandbox, sizeof(s->sandbox))),
+	    (unsigned long long)m->connections,
+	    (unsigned long long)m->spool_memory_bytes,
+	    (unsigned long long)m->spool_disk_bytes);
+	rc |= processes(out, s);
+	rc |= outcomes(out, m);
+	return rc == 0 ? 0 : -1;
+}
+
+/* A JSON string of printable ASCII; anything else becomes '?'. */
+static int
+json_string(struct buf *out, struct slice s)
+{
+	int rc = buf_append_str(out, "\"");
+
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+
+		if (c == '"' || c == '\\')
+			rc |= buf_append(out, "\\", 1);
+		if (c < 0x20 || c > 0x7e)
+			c = '?';
+		rc |= buf_append(out, &c, 1);
+	}
+	return rc | buf_append_str(out, "\"");
+}
+
+static int
+json_processes(struct buf *out, const struct msg_status *s)
+{
+	int rc = buf_append_str(out, "\"processes\":[");
+	bool first = true;
+
+	for (size_t i = 0; i < COUNTOF(s->children); i++) {
+		const struct msg_status_child *c = &s->children[i];
+
+		if (c->role == 0)
+			continue;
+		rc |= buf_printf(out,
+		    "%s{\"role\":\"%s\",\"instance\":%u,\"pid\":%d,"
+		    "\"restarts\":%u,\"since\":%llu}",
+		    first ? "" : ",", role_name((enum role)c->role),
+		    c->instance, c->pid, c->restarts,
+		    (unsigned long long)(c->since_wall_us / 1000000));
+		first = false;
+	}
+	return rc | buf_append_str(out, "],");
+}
+
+int
+status_json(
+    struct buf *out, const struct msg_status *s, const struct metrics *m)
+{
+	const struct msg_loaded *l = &s->loaded;
+	int rc = buf_printf(out,
+	    "{\"version\":\"%s\",\"started\":%llu,\"generation\":%u,"
+	    "\"signatures\":%u,\"loaded\":%llu,\"load_ms\":%u,"
+	    "\"embedded\":%s,\"loading\":%s,\"workers\":%u,\"engine\":",
+	    PACKAGE_VERSION, (unsigned long long)(s->started_wall_us / 1000000),
+	    l->generation, l->signatures,
+	    (unsigned long long)(l->loaded_wall_us / 1000000), l->load_ms,
+	    l->embedded ? "true" : "false", s->loading ? "true" : "false",
+	    s->workers);
+
+	rc |= json_string(out, text(l->engine, sizeof(l->engine)));
+	rc |= buf_append_str(out, ",\"database\":");
+	rc |= json_string(out, text(l->database, sizeof(l->database)));
+	rc |= buf_append_str(out, ",\"last_reload_error\":");
+	rc |= json_string(
+	    out, text(s->last_reload_error, sizeof(s->last_reload_error)));
+	rc |= buf_append_str(out, ",\"isolation\":");
+	rc |= json_string(out, text(s->sandbox, sizeof(s->sandbox)));
+	rc |= buf_append_str(out, ",");
+	rc |= json_processes(out, s);
+	rc |= buf_append_str(out, "\"metrics\":");
+	rc |= metrics_json(out, m);
+	rc |= buf_append_str(out, "}\n");
+	return rc == 0 ? 0 : -1;
+}
