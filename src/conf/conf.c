@@ -142,16 +142,18 @@ conf_unref(struct conf **c)
 char *
 conf_strdup(struct arena *mem, struct slice s)
 {
-	struct slice copy = arena_dup(mem, s);
+	char *copy = s.len < SIZE_MAX ? arena_alloc(mem, s.len + 1) : NULL;
 
-	return copy.p == NULL ? NULL : (char *)(uintptr_t)copy.p;
+	if (copy != NULL)
+		str_copy(copy, s.len + 1, s);
+	return copy;
 }
 
 /* The array has room up to the next power of two. */
 int
 conf_list_add(struct arena *mem, struct conf_list *l, const char *word)
 {
-	char *copy = conf_strdup(mem, slice_of(word)), **v = l->v;
+	char *copy = conf_strdup(mem, slice_of(word)), **v;
 
 	if (copy == NULL)
 		return -1;
@@ -170,7 +172,7 @@ conf_list_add(struct arena *mem, struct conf_list *l, const char *word)
 struct conf_extra *
 conf_extra_add(struct arena *mem, struct conf_service *s)
 {
-	struct conf_extra *grown = s->extra;
+	struct conf_extra *grown;
 
 	if ((s->nextra & (s->nextra - 1)) == 0) {
 		grown = arena_alloc(

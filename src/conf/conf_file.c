@@ -46,7 +46,7 @@ include(struct conf_load *l, struct conf_where at, unsigned int depth,
 		conf_load_fail(l, at, words, n, "one file name is expected");
 		return;
 	}
-	buf_init(&path, CONF_LINE_MAX * 3);
+	buf_init(&path, (size_t)CONF_LINE_MAX * 3);
 	wild = strpbrk(words[1], "*?[") != NULL;
 	if (include_path(&path, at.file, words[1], wild) == -1) {
 		conf_load_fail(l, at, words, n, "the name is too long");
