@@ -84,10 +84,7 @@ void engine_scan_flags(const struct engine_flags *f, struct scan_opts *opts);
 const char *engine_version_built(void);
 const char *engine_version_running(void);
 
-/*
- * Helpers of all engines: add one finding, keep within the maximum. Of each
- * outcome at least one stays, so what is dropped hides none.
- */
+/* Helpers of all engines: add one finding, keep within the maximum. */
 void scan_answer_add(struct scan_answer *a, enum outcome o, struct slice name,
     struct slice part);
 /* The scan was not complete; the first reason stays. */

@@ -175,6 +175,12 @@ library_reason(void)
 	return lib.warning[0] != '\0' ? lib.warning : "no reason given";
 }
 
+static bool
+library_spoke(void)
+{
+	return lib.error[0] != '\0' || lib.warning[0] != '\0';
+}
+
 static int
 start_library(char *err, size_t errlen)
 {
@@ -253,8 +259,9 @@ load_all(struct engine *e, const struct engine_load *load, const char *path,
 	if (loaded > 0 && loaded >= load->min_signatures)
 		return 0;
 	(void)snprintf(err, errlen,
-	    "%s gave %u signatures, fewer than MinSignatures or none (%s)",
-	    path, loaded, library_reason());
+	    "%s gave %u signatures, fewer than MinSignatures or none%s%s",
+	    load->database, loaded, library_spoke() ? ": " : "",
+	    library_spoke() ? library_reason() : "");
 	return -1;
 }
 

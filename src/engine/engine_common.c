@@ -16,33 +16,11 @@ has_finding(const struct scan_answer *a, enum outcome o, const char *name,
 	return false;
 }
 
-/*
- * The place of a finding whose outcome another one has too, NULL when a has
- * the outcome o already: what is dropped never hides an outcome.
- */
-static struct scan_finding *
-make_room(struct scan_answer *a, enum outcome o)
-{
-	struct scan_finding *room = NULL;
-	outcome_set seen = 0;
-
-	for (uint32_t i = 0; i < a->nfindings; i++) {
-		uint32_t is = a->findings[i].outcome;
-
-		if (is == (uint32_t)o)
-			return NULL;
-		if (seen & OUTCOME_BIT(is))
-			room = &a->findings[i];
-		seen |= OUTCOME_BIT(is);
-	}
-	return room;
-}
-
 void
 scan_answer_add(
     struct scan_answer *a, enum outcome o, struct slice name, struct slice part)
 {
-	struct scan_finding f = { .outcome = (uint32_t)o }, *room;
+	struct scan_finding f = { .outcome = (uint32_t)o };
 
 	(void)str_copy_clean(f.name, sizeof(f.name), name, "");
 	(void)str_copy_clean(f.part, sizeof(f.part), part, "");
@@ -50,9 +28,6 @@ scan_answer_add(
 		return;
 	if (a->nfindings >= SCAN_MAX_FINDINGS) {
 		a->dropped++;
-		room = make_room(a, o);
-		if (room != NULL)
-			*room = f;
 		return;
 	}
 	a->findings[a->nfindings++] = f;

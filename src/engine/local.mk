@@ -19,11 +19,8 @@ src_libengineutil_a_SOURCES = tests/unit/engine_util.h tests/unit/engine_util.c
 src_libengineutil_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 ENGINE_TEST_LIBS = src/libengineutil.a $(ENGINE_LIBS) $(CMOCKA_LIBS) \
   $(BASE_LIBS) $(ZLIB_LIBS)
-check_PROGRAMS += tests/unit/test_engine tests/unit/test_engine_prefix tests/unit/test_scan_answer
-TESTS += tests/unit/test_engine tests/unit/test_engine_prefix tests/unit/test_scan_answer
-tests_unit_test_scan_answer_SOURCES = tests/unit/test_scan_answer.c src/engine/engine_common.c
-tests_unit_test_scan_answer_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_scan_answer_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_engine tests/unit/test_engine_prefix
+TESTS += tests/unit/test_engine tests/unit/test_engine_prefix
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c
 tests_unit_test_engine_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_LDFLAGS = $(ENGINE_LDFLAGS)

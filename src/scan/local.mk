@@ -1,0 +1,24 @@
+# The loader and its workers. jail and worker are a library for their tests.
+noinst_LIBRARIES += src/libscan.a
+src_libscan_a_SOURCES = src/scan/jail.h src/scan/jail.c src/scan/views.h \
+  src/scan/views.c src/scan/worker.h src/scan/worker.c src/scan/loader.h \
+  src/scan/loader.c
+pkglibexec_PROGRAMS += src/tolsey-scan
+src_tolsey_scan_SOURCES = src/scan/scan_main.c src/scan/scan_tool.h \
+  src/scan/scan_tool.c
+src_tolsey_scan_LDFLAGS = $(ENGINE_LDFLAGS)
+src_tolsey_scan_LDADD = src/libscan.a $(ENGINE_LIBS) src/libconf.a \
+  $(IPC_LIBS) $(BASE_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_worker tests/unit/test_loader
+TESTS += tests/unit/test_worker tests/unit/test_loader
+tests_unit_test_worker_SOURCES = tests/unit/test_worker.c
+tests_unit_test_worker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_worker_LDADD = src/libscan.a src/libenginefake.a $(IPC_LIBS) \
+  $(CMOCKA_LIBS) $(BASE_LIBS)
+tests_unit_test_loader_SOURCES = tests/unit/test_loader.c
+tests_unit_test_loader_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_loader_LDADD = src/libengine.a src/libconf.a $(IPC_LIBS) \
+  $(CMOCKA_LIBS) $(BASE_LIBS)
+EXTRA_tests_unit_test_loader_DEPENDENCIES = src/tolsey-scan
+endif

@@ -50,20 +50,10 @@ found(const struct scan_answer *a)
 	return set;
 }
 
-/* A module took a finding back. */
-static bool
-any_silenced(const struct scan_answer *a)
-{
-	for (uint32_t i = 0; i < count_of(a); i++)
-		if (a->findings[i].outcome == OUTCOME_NONE)
-			return true;
-	return false;
-}
-
 /*
- * Everything that speaks against clean. What did not fit into the answer is of
- * an outcome that is in it (scan_answer_add), but where the ones in it were
- * silenced it may be what was not: a limit that was reached.
+ * Everything that speaks against clean. Findings that did not fit into the
+ * answer might be stricter than those that did: unless something blocks
+ * anyway, they count as a limit that was reached.
  */
 static outcome_set
 against_clean(const struct conf_service *s, const struct scan_answer *a)
@@ -75,7 +65,7 @@ against_clean(const struct conf_service *s, const struct scan_answer *a)
 	if (!a->complete)
 		set |= OUTCOME_BIT(
 		    is_finding(a->reason) ? a->reason : OUTCOME_FAILED);
-	if (a->dropped > 0 && (set == 0 || any_silenced(a)))
+	if (a->dropped > 0 && !blocks(s, set))
 		set |= OUTCOME_BIT(OUTCOME_LIMIT);
 	return set;
 }

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#include "scan/loader.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "ipc/chan.h"
+#include "scan/jail.h"
+#include "scan/worker.h"
+
+#define MAX_SLOTS 1024
+#define MAX_NETS 64
+#define RETRY_US 1000000  /* a worker could not even start */
+#define RETIRE_US 1000000 /* a worker has so long to see its channel closed */
+
+struct slot {
+	struct loader *l;
+	struct msg_slot_dir dir;
+	pid_t pid; /* 0: no worker */
+	uint64_t incarnation;
+	bool known;          /* its net has been told of it */
+	bool overdue;        /* killed because net said so */
+	struct event *timer; /* to kill it, or to fork the next */
+};
+struct net {
+	struct loader *l;
+	uint32_t number;
+	struct chan *chan; /* NULL: that net is not there */
+};
+struct loader {
+	struct event_base *base;
+	struct loader_conf conf;
+	struct slot *slots[MAX_SLOTS];
+	size_t nslots;
+	struct net nets[MAX_NETS];
+	struct event *reaper;
+	uint32_t count; /* workers forked */
+	bool serving, draining;
+	void (*idle)(void *ctx);
+	void *idle_ctx;
+};
+
+static struct jail
+jail_of(const struct slot *s)
+{
+	const struct loader_conf *c = &s->l->conf;
+
+	return (struct jail){ .path = s->dir.path,
+		.kind = s->dir.jail,
+		.incarnation = s->incarnation,
+		.temp_max = c->temp_max,
+		.memory_max = c->memory_max,
+		.off = c->sandbox_off };
+}
+
+static struct net *
+net_of(struct slot *s)
+{
+	uint32_t nets = s->l->conf.nets;
+
+	return &s->l->nets[s->dir.slot % (nets > 0 ? nets : 1)];
+}
+
+static struct msg_worker
+name_worker(const struct slot *s)
+{
+	return (struct msg_worker){ .slot = s->dir.slot,
+		.generation = s->l->conf.generation,
+		.incarnation = s->incarnation };
+}
+
+static void
+in_a_while(struct slot *s, long us)
+{
+	struct timeval tv = { us / 1000000, us % 1000000 };
+
+	if (event_add(s->timer, &tv) != 0)
+		log_error("event-failed", "what=slot slot=%u", s->dir.slot);
+}
+
+/* The child's copy of our signals must not act before it has reset them. */
+static pid_t
+fork_blocked(void)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	if (sigfillset(&all) != 0 || sigprocmask(SIG_SETMASK, &all, &old) != 0)
+		return -1;
+	pid = fork();
+	if (pid != 0)
+		(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
+static void
+introduce(struct slot *s, int fd)
+{
+	struct msg_worker w = name_worker(s);
+	struct net *n = net_of(s);
+
+	s->known = chan_queue(n->chan, MSG_WORKER, &w, fd) == CHAN_SENT;
+	if (!s->known)
+		log_warn("net-deaf", "net=%u slot=%u", n->number, s->dir.slot);
+}
+
+static void
+spawn(struct slot *s)
+{
+	struct loader *l = s->l;
+	struct jail j;
+	int fds[2];
+	pid_t pid;
+
+	if (!l->serving || l->draining || s->pid != 0 ||
+	    net_of(s)->chan == NULL)
+		return;
+	if (chan_pair(fds) != 0) {
+		log_error("worker-fork", "slot=%u why=%s", s->dir.slot,
+		    LOG_Q(slice_of(strerror(errno))));
+		in_a_while(s, RETRY_US);
+		return;
+	}
+	s->incarnation = (uint64_t)l->conf.generation << 32 | ++l->count;
+	s->known = s->overdue = false;
+	j = jail_of(s);
+	pid = fork_blocked();
+	if (pid == 0)
+		worker_run(l->conf.engine, &j, fds[1]);
+	if (pid > 0) {
+		s->pid = pid;
+		introduce(s, fds[0]);
+	} else {
+		log_error("worker-fork", "slot=%u why=%s", s->dir.slot,
+		    LOG_Q(slice_of(strerror(errno))));
+		in_a_while(s, RETRY_US);
+	}
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static bool
+any_alive(const struct loader *l)
+{
+	for (size_t i = 0; i < l->nslots; i++)
+		if (l->slots[i]->pid != 0)
+			return true;
+	return false;
+}
+
+static void
+report_loss(struct slot *s, int status)
+{
+	struct msg_lost lost = { .worker = name_worker(s),
+		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		.status = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+		.overdue = s->overdue };
+
+	if (lost.signal != 0 || lost.status != 0)
+		log_warn("worker-ended",
+		    "slot=%u pid=%d signal=%d status=%d overdue=%u",
+		    s->dir.slot, (int)s->pid, lost.signal, lost.status,
+		    lost.overdue);
+	if (s->known && net_of(s)->chan != NULL)
+		(void)chan_queue(net_of(s)->chan, MSG_WORKER_LOST, &lost, -1);
+}
+
+static void
+ended(struct slot *s, int status)
+{
+	struct jail j = jail_of(s);
+
+	(void)event_del(s->timer);
+	report_loss(s, status);
+	s->pid = 0;
+	jail_clean(&j);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_SETUP)
+		in_a_while(s, RETRY_US);
+	else
+		spawn(s);
+}
+
+static void
+on_child(evutil_socket_t sig, short what, void *ctx)
+{
+	struct loader *l = ctx;
+	int status;
+
+	(void)sig;
+	(void)what;
+	for (size_t i = 0; i < l->nslots; i++) {
+		struct slot *s = l->slots[i];
+
+		if (s->pid != 0 && waitpid(s->pid, &status, WNOHANG) == s->pid)
+			ended(s, status);
+	}
+	if (l->draining && !any_alive(l))
+		l->idle(l->idle_ctx);
+}
+
+static void
+on_slot_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct slot *s = ctx;
+
+	(void)fd;
+	(void)what;
+	if (s->pid != 0)
+		(void)kill(s->pid, SIGKILL);
+	else
+		spawn(s);
+}
+
+/* Only the incarnation that is meant: a message may be older than it. */
+static struct slot *
+find(struct loader *l, const struct msg_worker *w)
+{
+	for (size_t i = 0; i < l->nslots; i++) {
+		struct slot *s = l->slots[i];
+
+		if (s->dir.slot == w->slot && s->pid != 0 &&
+		    s->incarnation == w->incarnation)
+			return s;
+	}
+	return NULL;
+}
+
+static void
+from_net(void *ctx, struct chan *c, struct chan_msg *m)
+{
+	struct net *n = ctx;
+	struct msg_worker w;
+	struct slot *s;
+
+	(void)c;
+	if (m->fd != -1)
+		(void)close(m->fd);
+	if (m->type != MSG_OVERDUE && m->type != MSG_RETIRE)
+		return;
+	memcpy(&w, m->payload, sizeof(w));
+	s = find(n->l, &w);
+	if (s == NULL || net_of(s) != n)
+		return;
+	if (m->type == MSG_RETIRE) {
+		in_a_while(s, RETIRE_US);
+		return;
+	}
+	s->overdue = true;
+	(void)kill(s->pid, SIGKILL);
+}
+
+/* Its workers see the same and end; the parent will send the next one's. */
+static void
+net_ended(void *ctx, struct chan *c, enum chan_end how, const char *why)
+{
+	struct net *n = ctx;
+
+	(void)c;
+	if (how != CHAN_EOF)
+		log_error("net-channel", "net=%u why=%s", n->number,
+		    LOG_Q(slice_of(why)));
+	chan_free(&n->chan);
+}
+
+static const struct chan_ops net_ops = { .message = from_net,
+	.ended = net_ended };
+
+struct loader *
+loader_new(struct event_base *base, void (*idle)(void *ctx), void *ctx)
+{
+	struct loader *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->base = base;
+	l->idle = idle;
+	l->idle_ctx = ctx;
+	l->conf.nets = 1;
+	for (uint32_t i = 0; i < MAX_NETS; i++) {
+		l->nets[i].l = l;
+		l->nets[i].number = i;
+	}
+	l->reaper = evsignal_new(base, SIGCHLD, on_child, l);
+	if (l->reaper == NULL || event_add(l->reaper, NULL) != 0)
+		loader_free(&l);
+	return l;
+}
+
+static void
+slot_free(struct slot *s)
+{
+	struct jail j = jail_of(s);
+	int status;
+
+	if (s->pid != 0) {
+		(void)kill(s->pid, SIGKILL);
+		while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
+			;
+		jail_clean(&j);
+	}
+	if (s->timer != NULL)
+		event_free(s->timer);
+	free(s);
+}
+
+void
+loader_free(struct loader **lp)
+{
+	struct loader *l = *lp;
+
+	if (l == NULL)
+		return;
+	for (size_t i = 0; i < l->nslots; i++)
+		slot_free(l->slots[i]);
+	for (size_t i = 0; i < MAX_NETS; i++)
+		chan_free(&l->nets[i].chan);
+	if (l->reaper != NULL)
+		event_free(l->reaper);
+	free(l);
+	*lp = NULL;
+}
+
+int
+loader_add_slot(struct loader *l, const struct msg_slot_dir *d)
+{
+	struct slot *s;
+
+	if (l->nslots >= MAX_SLOTS || (s = calloc(1, sizeof(*s))) == NULL)
+		return -1;
+	s->l = l;
+	s->dir = *d;
+	s->dir.path[sizeof(s->dir.path) - 1] = '\0';
+	s->timer = event_new(l->base, -1, 0, on_slot_timer, s);
+	if (s->timer == NULL) {
+		free(s);
+		return -1;
+	}
+	l->slots[l->nslots++] = s;
+	spawn(s);
+	return 0;
+}
+
+const char *
+loader_first_folder(const struct loader *l)
+{
+	return l->nslots > 0 ? l->slots[0]->dir.path : NULL;
+}
+
+const char *
+loader_probe(struct loader *l, const struct loader_conf *c)
+{
+	struct jail j;
+
+	if (l->nslots == 0)
+		return NULL;
+	l->conf = *c;
+	l->slots[0]->incarnation = (uint64_t)c->generation << 32;
+	j = jail_of(l->slots[0]);
+	return jail_probe(&j);
+}
+
+int
+loader_add_net(struct loader *l, uint64_t number, int fd)
+{
+	struct net *n;
+
+	if (number >= MAX_NETS) {
+		(void)close(fd);
+		return -1;
+	}
+	n = &l->nets[number];
+	chan_free(&n->chan);
+	n->chan = chan_new(l->base, fd, ROLE_SCAN, ROLE_NET, &net_ops, n);
+	if (n->chan == NULL)
+		return -1;
+	/* a restarted net knows nothing of the workers of the former one */
+	for (size_t i = 0; i < l->nslots; i++)
+		if (net_of(l->slots[i]) == n)
+			l->slots[i]->known = false;
+	for (size_t i = 0; i < l->nslots; i++)
+		spawn(l->slots[i]);
+	return 0;
+}
+
+void
+loader_serve(struct loader *l, const struct loader_conf *c)
+{
+	l->conf = *c;
+	l->serving = true;
+	for (size_t i = 0; i < l->nslots; i++)
+		spawn(l->slots[i]);
+}
+
+void
+loader_drain(struct loader *l)
+{
+	l->draining = true;
+	if (!any_alive(l))
+		l->idle(l->idle_ctx);
+}

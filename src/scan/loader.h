@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef SCAN_LOADER_H
+#define SCAN_LOADER_H
+/*
+ * The workers of one signature generation: one per slot, forked from this
+ * process once the engine is loaded, replaced whenever one ends, ended when
+ * net says so. This process must stay single-threaded and scan nothing itself
+ * from the first fork on.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "ipc/msg.h"
+
+struct event_base;
+struct loader;
+
+struct loader_conf {
+	struct engine *engine;
+	uint32_t generation;
+	uint32_t nets;
+	uint64_t temp_max, memory_max; /* of each worker */
+	bool sandbox_off;
+};
+
+/* idle is called when a draining loader has no worker left. NULL: no memory. */
+struct loader *loader_new(
+    struct event_base *base, void (*idle)(void *ctx), void *ctx);
+/* Ends every worker (SIGKILL) and removes its folder. */
+void loader_free(struct loader **l);
+
+int loader_add_slot(struct loader *l, const struct msg_slot_dir *s) MUST_CHECK;
+/* A slot's folder, or NULL when there is none. */
+const char *loader_first_folder(const struct loader *l);
+/* What a worker of the first slot would live in; NULL: it could not. */
+const char *loader_probe(struct loader *l, const struct loader_conf *c);
+/* The channel to a net, taken over; replaces a former one of that number. */
+int loader_add_net(struct loader *l, uint64_t number, int fd) MUST_CHECK;
+/* From now on every slot has a worker. */
+void loader_serve(struct loader *l, const struct loader_conf *c);
+/* No worker is replaced any more; idle when all have ended. */
+void loader_drain(struct loader *l);
+#endif
