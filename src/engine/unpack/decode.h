@@ -14,15 +14,15 @@
 
 enum decode_rc {
 	DECODE_OK,
-	DECODE_BROKEN,    /* not of that coding, truncated, or bytes left over */
-	DECODE_LIMIT,     /* over max_size or max_ratio */
-	DECODE_UNKNOWN,   /* a coding that this build cannot undo */
-	DECODE_SYSTEM     /* out of memory or temporary space */
+	DECODE_BROKEN,  /* not of that coding, truncated, or bytes left over */
+	DECODE_LIMIT,   /* over max_size or max_ratio */
+	DECODE_UNKNOWN, /* a coding that this build cannot undo */
+	DECODE_SYSTEM   /* out of memory or temporary space */
 };
 struct decoded {
 	unsigned char *data; /* mapped or allocated; NULL when len is 0 */
 	size_t len;
-	size_t mapped;   /* bytes of address space, 0 = malloc'ed */
+	size_t mapped;    /* bytes of address space, 0 = malloc'ed */
 	size_t left_over; /* coded bytes behind the end of the stream */
 };
 struct decode_limits {
