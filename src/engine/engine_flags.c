@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
-/*
- * Settings as libclamav's option words. Apart from the engine so that net can
- * link it: it needs the library's header, not the library.
- */
+/* Settings as libclamav's option words. */
 #include "engine/engine.h"
 
 #include <clamav.h>

@@ -1,5 +1,4 @@
-# libengine: libclamav and what keeps it honest. net links it too, for
-# engine_flags.o, which needs no library.
+# libengine: libclamav and what keeps it honest.
 noinst_LIBRARIES += src/libengine.a
 src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/engine_flags.c src/engine/engine_clamav.c \
@@ -12,7 +11,7 @@ ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS)
 ENGINE_LDFLAGS = $(AM_LDFLAGS) -rdynamic
 if HAVE_CMOCKA
 check_LIBRARIES += src/libenginefake.a
-src_libenginefake_a_SOURCES = src/engine/engine_fake.c src/engine/engine_common.c
+src_libenginefake_a_SOURCES = src/engine/engine_fake.c src/engine/engine_common.c src/engine/engine_flags.c
 src_libenginefake_a_CFLAGS = $(AM_CFLAGS)
 check_LIBRARIES += src/libengineutil.a
 src_libengineutil_a_SOURCES = tests/unit/engine_util.h tests/unit/engine_util.c

@@ -117,8 +117,7 @@ add_course(struct buf *b, const struct tx *tx)
 	    tx->rx->icap.has_preview ? tx->preview_is_whole ? "whole " : "yes "
 				     : "no ",
 	    tx->sent_100,
-	    (unsigned long long)(tx->pokes + tx->trickles > 0 ? tx->released
-							      : 0),
+	    (unsigned long long)(tx->cut ? tx->released : tx->trickled),
 	    tx->pokes);
 	if (tx->cut)
 		(void)buf_append_str(b, " cut=1");

@@ -62,6 +62,7 @@ enter_reply(struct tx *tx, int status, int rc)
 	}
 	tx_cancel_job(tx);
 	timer_disarm(tx->core->tq, &tx->silence);
+	tx->trickled = tx->passthrough ? 0 : tx->released;
 	tx->t.verdict_us = tx->last_out_us = clock_mono_us();
 	tx_goto(tx, TX_REPLY);
 	return TX_AGAIN;

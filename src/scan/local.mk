@@ -7,14 +7,14 @@ pkglibexec_PROGRAMS += src/tolsey-scan
 src_tolsey_scan_SOURCES = src/scan/scan_main.c src/scan/scan_tool.h \
   src/scan/scan_tool.c
 src_tolsey_scan_LDFLAGS = $(ENGINE_LDFLAGS)
-src_tolsey_scan_LDADD = src/libscan.a $(ENGINE_LIBS) src/libconf.a \
+src_tolsey_scan_LDADD = src/libscan.a $(UNPACK_LIBS) $(ENGINE_LIBS) src/libconf.a \
   $(IPC_LIBS) $(BASE_LIBS)
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_worker tests/unit/test_loader
 TESTS += tests/unit/test_worker tests/unit/test_loader
 tests_unit_test_worker_SOURCES = tests/unit/test_worker.c
 tests_unit_test_worker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_worker_LDADD = src/libscan.a src/libenginefake.a $(IPC_LIBS) \
+tests_unit_test_worker_LDADD = src/libscan.a src/libenginefake.a $(UNPACK_LIBS) $(IPC_LIBS) \
   $(CMOCKA_LIBS) $(BASE_LIBS)
 tests_unit_test_loader_SOURCES = tests/unit/test_loader.c
 tests_unit_test_loader_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

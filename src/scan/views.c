@@ -2,10 +2,12 @@
 #include "scan/views.h"
 
 #include "base/clock.h"
+#include "engine/unpack/decode.h"
 
 struct viewing {
 	struct engine *engine;
 	const struct msg_scan_request *rq;
+	struct scan_opts opts;
 	struct scan_answer *answer;
 	uint64_t began_us;
 };
@@ -17,7 +19,7 @@ scan_view(struct viewing *v, struct slice data, const char *part)
 	struct engine_job job = { .kind = (enum scan_kind)v->rq->kind,
 		.data = data.p,
 		.len = data.len,
-		.opts = &v->rq->opts,
+		.opts = &v->opts,
 		.budget_us = v->rq->budget_us - used,
 		.part = part };
 
@@ -27,6 +29,69 @@ scan_view(struct viewing *v, struct slice data, const char *part)
 		return;
 	}
 	engine_scan(v->engine, &job, v->answer);
+}
+
+/* The switches as the library's words: only the engine knows those. */
+static void
+make_opts(struct viewing *v)
+{
+	uint32_t s = v->rq->opts.switches;
+	struct engine_flags f = {
+		.heuristic_alerts = (s & SCAN_HEURISTICS) != 0,
+		.alert_encrypted = (s & SCAN_ALERT_ENCRYPTED) != 0,
+		.alert_broken = (s & SCAN_ALERT_BROKEN) != 0,
+		.alert_macros = (s & SCAN_ALERT_MACROS) != 0,
+		.image_fuzzy_hash = (s & SCAN_FUZZY_HASH) != 0,
+	};
+
+	v->opts = v->rq->opts;
+	engine_scan_flags(&f, &v->opts);
+}
+
+/* What a decoder could not do, as a reason for "not complete". */
+static void
+note_decoding(struct viewing *v, enum decode_rc rc)
+{
+	switch (rc) {
+	case DECODE_OK:
+		return;
+	case DECODE_LIMIT:
+		scan_answer_incomplete(v->answer, OUTCOME_LIMIT,
+		    "decoded size or ratio is over its limit");
+		return;
+	case DECODE_SYSTEM:
+		scan_answer_incomplete(
+		    v->answer, OUTCOME_FAILED, "no memory to decode");
+		return;
+	case DECODE_BROKEN:
+	case DECODE_UNKNOWN:
+		scan_answer_incomplete(v->answer, OUTCOME_UNDECODABLE,
+		    "broken or unknown content coding");
+		return;
+	}
+}
+
+/*
+ * What was decoded, also up to a fault; and the coded form where the decoding
+ * is not the whole truth.
+ */
+static void
+scan_coded(struct viewing *v, struct slice body)
+{
+	const struct msg_scan_request *rq = v->rq;
+	struct decode_limits limits = { rq->opts.max_decoded_size,
+		rq->opts.max_decode_ratio };
+	struct decoded d;
+	enum decode_rc rc;
+
+	rc = decode_body((const unsigned char *)body.p, body.len, rq->codings,
+	    rq->ncodings, &limits, &d);
+	note_decoding(v, rc);
+	if (d.len > 0)
+		scan_view(v, (struct slice){ (const char *)d.data, d.len }, "");
+	decode_free(&d);
+	if (rc != DECODE_OK)
+		scan_view(v, body, "");
 }
 
 void
@@ -40,8 +105,9 @@ views_scan(struct engine *e, const struct msg_scan_request *rq,
 	*a = (struct scan_answer){ .complete = 1 };
 	if (body.len == 0)
 		return;
-	if (rq->ncodings > 0)
-		scan_answer_incomplete(
-		    a, OUTCOME_UNDECODABLE, "content coding");
-	scan_view(&v, body, "");
+	make_opts(&v);
+	if (rq->ncodings > 0 && rq->kind == SCAN_WHOLE)
+		scan_coded(&v, body);
+	else
+		scan_view(&v, body, "");
 }
