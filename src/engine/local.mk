@@ -28,4 +28,19 @@ tests_unit_test_engine_prefix_SOURCES = tests/unit/test_engine_prefix.c
 tests_unit_test_engine_prefix_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_prefix_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_engine_prefix_LDADD = $(ENGINE_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_engine_db tests/unit/test_names \
+  tests/unit/test_tripwire
+TESTS += tests/unit/test_engine_db tests/unit/test_names \
+  tests/unit/test_tripwire
+tests_unit_test_engine_db_SOURCES = tests/unit/test_engine_db.c
+tests_unit_test_engine_db_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_engine_db_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_engine_db_LDADD = $(ENGINE_TEST_LIBS)
+tests_unit_test_names_SOURCES = tests/unit/test_names.c
+tests_unit_test_names_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_names_LDADD = src/libengine.a $(CMOCKA_LIBS) $(BASE_LIBS)
+tests_unit_test_tripwire_SOURCES = tests/unit/test_tripwire.c
+tests_unit_test_tripwire_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_tripwire_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_tripwire_LDADD = src/libengine.a $(CMOCKA_LIBS) $(BASE_LIBS)
 endif

@@ -10,8 +10,10 @@ src_tolsey_scan_LDFLAGS = $(ENGINE_LDFLAGS)
 src_tolsey_scan_LDADD = src/libscan.a $(UNPACK_LIBS) $(ENGINE_LIBS) src/libconf.a \
   $(IPC_LIBS) $(BASE_LIBS)
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_worker tests/unit/test_loader
-TESTS += tests/unit/test_worker tests/unit/test_loader
+check_PROGRAMS += tests/unit/test_jail tests/unit/test_worker \
+  tests/unit/test_loader
+TESTS += tests/unit/test_jail tests/unit/test_worker \
+  tests/unit/test_loader
 tests_unit_test_worker_SOURCES = tests/unit/test_worker.c
 tests_unit_test_worker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_worker_LDADD = src/libscan.a src/libenginefake.a $(UNPACK_LIBS) $(IPC_LIBS) \
@@ -21,4 +23,7 @@ tests_unit_test_loader_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_loader_LDADD = src/libengine.a src/libconf.a $(IPC_LIBS) \
   $(CMOCKA_LIBS) $(BASE_LIBS)
 EXTRA_tests_unit_test_loader_DEPENDENCIES = src/tolsey-scan
+tests_unit_test_jail_SOURCES = tests/unit/test_jail.c
+tests_unit_test_jail_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_jail_LDADD = src/libscan.a $(CMOCKA_LIBS) $(BASE_LIBS)
 endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* Failures of the C library's functions while the tripwire is armed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "engine/tripwire.h"
+
+static void
+tripped(const char *word)
+{
+	const char *fault = tripwire_disarm();
+
+	assert_non_null(fault);
+	if (strstr(fault, word) == NULL)
+		fail_msg("'%s' is not in: %s", word, fault);
+}
+
+static int
+open_full(void)
+{
+	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void
+test_write(void **state)
+{
+	int fd = open_full();
+
+	(void)state;
+	tripwire_arm();
+	assert_int_equal(write(fd, "x", 1), -1);
+	assert_int_equal(errno, ENOSPC);
+	tripped("write: No space");
+	assert_int_equal(close(fd), 0);
+}
+
+static void
+test_not_armed(void **state)
+{
+	int fd = open_full();
+
+	(void)state;
+	assert_int_equal(write(fd, "x", 1), -1);
+	tripwire_arm();
+	assert_null(tripwire_disarm());
+	assert_int_equal(close(fd), 0);
+}
+
+static void
+test_streams(void **state)
+{
+	FILE *f = fopen("/dev/full", "w");
+
+	(void)state;
+	assert_non_null(f);
+	tripwire_arm();
+	assert_true(fputs("text", f) >= 0); /* buffered */
+	assert_int_equal(fclose(f), EOF);
+	tripped("fclose");
+	f = fopen("/dev/full", "w");
+	assert_non_null(f);
+	assert_int_equal(setvbuf(f, NULL, _IONBF, 0), 0);
+	tripwire_arm();
+	assert_int_equal(fwrite("text", 1, 4, f), 0);
+	tripped("fwrite");
+	tripwire_arm();
+	assert_int_equal(fputs("text", f), EOF);
+	(void)fclose(f); /* says nothing of what failed before */
+	tripped("fclose");
+}
+
+static void
+test_short_write(void **state)
+{
+	char name[] = "/tmp/test_tripwire.XXXXXX", block[4096];
+	struct rlimit have, r;
+	int fd = mkstemp(name);
+
+	(void)state;
+	assert_true(fd >= 0);
+	memset(block, 'x', sizeof(block));
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &have), 0);
+	r = have;
+	r.rlim_cur = 1000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+	tripwire_arm();
+	assert_int_equal(write(fd, block, sizeof(block)), 1000);
+	tripped("short write");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &have), 0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(unlink(name), 0);
+}
+
+static void
+test_folders_and_files(void **state)
+{
+	int fd;
+
+	(void)state;
+	tripwire_arm();
+	assert_int_equal(mkdir("/nonexistent/a", 0700), -1);
+	tripped("mkdir");
+	tripwire_arm();
+	assert_int_equal(open("/nonexistent/a", O_WRONLY | O_CREAT, 0600), -1);
+	tripped("open");
+	tripwire_arm();
+	assert_int_equal(
+	    openat(AT_FDCWD, "/nonexistent/a", O_RDWR | O_CREAT, 0600), -1);
+	tripped("openat");
+	tripwire_arm();
+	assert_null(fopen("/nonexistent/a", "w"));
+	tripped("fopen");
+	/* a file that is only looked for may be missing */
+	tripwire_arm();
+	assert_int_equal(open("/nonexistent/a", O_RDONLY), -1);
+	assert_null(fopen("/nonexistent/a", "r"));
+	assert_null(tripwire_disarm());
+	/* the mode arrives */
+	fd = open("/tmp", O_TMPFILE | O_RDWR, 0640);
+	if (fd >= 0) {
+		struct stat st;
+
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0640 & 0777);
+		assert_int_equal(close(fd), 0);
+	}
+}
+
+static void
+test_reads(void **state)
+{
+	char c;
+
+	(void)state;
+	tripwire_arm();
+	assert_int_equal(read(-1, &c, 1), -1);
+	tripped("read");
+	tripwire_arm();
+	assert_true(
+	    mmap64(NULL, 0, PROT_READ, MAP_PRIVATE, -1, 0) == MAP_FAILED);
+	tripped("mmap");
+}
+
+/* The first failure is the one that is told. */
+static void
+test_first(void **state)
+{
+	(void)state;
+	tripwire_arm();
+	assert_int_equal(mkdir("/nonexistent/a", 0700), -1);
+	assert_int_equal(write(-1, "x", 1), -1);
+	tripped("mkdir");
+}
+
+static _Noreturn void
+fill(const char *dir, bool keep)
+{
+	static char block[65536];
+	char path[128];
+
+	if (tripwire_limit(dir, 1 << 20) != 0)
+		_exit(1);
+	tripwire_arm();
+	for (int i = 0; i < 64; i++) {
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "%s/%d", dir, i);
+		fd = open(path, O_WRONLY | O_CREAT, 0600);
+		if (fd < 0 || write(fd, block, sizeof(block)) < 0)
+			_exit(2);
+		(void)close(fd);
+		if (!keep && unlink(path) != 0)
+			_exit(3);
+	}
+	_exit(0);
+}
+
+static int
+fill_status(const char *dir, bool keep)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		fill(dir, keep);
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* 4 MiB in all, of which at most 1 MiB may lie there at a time. */
+static void
+test_limit(void **state)
+{
+	char dir[] = "/tmp/test_tripwire.XXXXXX", command[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(fill_status(dir, false), 0);
+	assert_int_equal(fill_status(dir, true), ENGINE_EXIT_TEMP);
+	for (int i = 0; i < 64; i++) {
+		(void)snprintf(command, sizeof(command), "%s/%d", dir, i);
+		(void)unlink(command);
+	}
+	assert_int_equal(rmdir(dir), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_not_armed),
+		cmocka_unit_test(test_streams),
+		cmocka_unit_test(test_short_write),
+		cmocka_unit_test(test_folders_and_files),
+		cmocka_unit_test(test_reads),
+		cmocka_unit_test(test_first),
+		cmocka_unit_test(test_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
