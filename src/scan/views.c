@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 #include "scan/views.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "engine/unpack/decode.h"
 
@@ -71,9 +73,31 @@ note_decoding(struct viewing *v, enum decode_rc rc)
 	}
 }
 
+/* Types whose users may keep the coded form as the file that it is. */
+static bool
+is_archive(const char *type)
+{
+	static const char *const types[] = { "ZIP", "GZ", "BZ", "XZ", "7Z",
+		"RAR", "ARJ", "MSCAB", "EGG", "ALZ", "OLD_TAR", "POSIX_TAR",
+		"CPIO_OLD", "CPIO_ODC", "CPIO_NEWC", "CPIO_CRC", "ISO9660" };
+
+	for (size_t i = 0; i < COUNTOF(types); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+raw_too(const struct viewing *v, enum decode_rc rc, bool decoded)
+{
+	if (v->rq->kind == SCAN_PREFIX)
+		return !decoded;
+	return rc != DECODE_OK || is_archive(v->answer->type);
+}
+
 /*
  * What was decoded, also up to a fault; and the coded form where the decoding
- * is not the whole truth.
+ * is not the whole truth. A prefix always ends in the middle of its coding.
  */
 static void
 scan_coded(struct viewing *v, struct slice body)
@@ -83,14 +107,17 @@ scan_coded(struct viewing *v, struct slice body)
 		rq->opts.max_decode_ratio };
 	struct decoded d;
 	enum decode_rc rc;
+	bool decoded;
 
 	rc = decode_body((const unsigned char *)body.p, body.len, rq->codings,
 	    rq->ncodings, &limits, &d);
-	note_decoding(v, rc);
+	if (rq->kind == SCAN_WHOLE)
+		note_decoding(v, rc);
 	if (d.len > 0)
 		scan_view(v, (struct slice){ (const char *)d.data, d.len }, "");
+	decoded = d.len > 0;
 	decode_free(&d);
-	if (rc != DECODE_OK)
+	if (raw_too(v, rc, decoded))
 		scan_view(v, body, "");
 }
 
@@ -106,7 +133,7 @@ views_scan(struct engine *e, const struct msg_scan_request *rq,
 	if (body.len == 0)
 		return;
 	make_opts(&v);
-	if (rq->ncodings > 0 && rq->kind == SCAN_WHOLE)
+	if (rq->ncodings > 0)
 		scan_coded(&v, body);
 	else
 		scan_view(&v, body, "");

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@
 #define WAIT_MS 30000
 #define NETS 2
 #define GENERATION 5
+#define NOBODY 65534
 
 struct fixture {
 	pid_t pid;
@@ -147,37 +149,48 @@ attach_net(int i)
 }
 
 static void
-add_slot(uint32_t number)
+add_slot(uint32_t number, uint32_t uid)
 {
 	struct msg_slot_dir s = { .slot = number, .jail = MSG_JAIL_DIR };
 
 	(void)snprintf(s.path, sizeof(s.path), "%s/slot%u", fx.dir, number);
 	assert_int_equal(mkdir(s.path, 0700), 0);
+	if (uid != UINT32_MAX)
+		assert_int_equal(chown(s.path, uid, uid), 0);
 	tell(MSG_SLOT, &s, -1);
 }
 
 /* Everything up to GO, with one slot for each net. */
 static void
-prepare(const char *const overrides[], size_t n)
+prepare_as(const char *const overrides[], size_t n, uint32_t uid)
 {
-	struct msg_start start = { .instance = GENERATION,
-		.nets = NETS,
-		.uid = UINT32_MAX,
-		.gid = UINT32_MAX };
+	struct msg_start start = {
+		.instance = GENERATION, .nets = NETS, .uid = uid, .gid = uid
+	};
 	struct msg_none none = { 0 };
 
 	launch();
+	if (uid != UINT32_MAX)
+		assert_int_equal(chmod(fx.dir, 0711), 0);
 	tell(MSG_START, &start, -1);
 	tell_conf(overrides, n);
 	for (int i = 0; i < NETS; i++) {
-		add_slot((uint32_t)i);
+		add_slot((uint32_t)i, uid);
 		attach_net(i);
 	}
 	tell(MSG_GO, &none, -1);
 }
 
+static void
+prepare(const char *const overrides[], size_t n)
+{
+	prepare_as(overrides, n, UINT32_MAX);
+}
+
+#define LOG_LEVEL "LogLevel warn"
+
 static const char *const embedded[] = { "DatabaseDirectory embedded",
-	"WorkerTempSize 64M", "LogLevel warn" };
+	"WorkerTempSize 64M", LOG_LEVEL };
 
 static int
 start_serving(void **state)
@@ -251,13 +264,12 @@ scan(struct chan_block *w, const void *p, size_t len)
 		.opts = { .max_file_size = 1 << 30,
 		    .max_scan_size = 1 << 30,
 		    .max_files = 1000,
-		    .max_recursion = 17 } };
-	struct engine_flags flags = { .alert_encrypted = true };
+		    .max_recursion = 17,
+		    .switches = SCAN_ALERT_ENCRYPTED } };
 	struct slice body = { p, len };
 	struct scan_answer a;
 	struct chan_msg m;
 
-	engine_scan_flags(&flags, &rq.opts);
 	assert_int_equal(
 	    chan_block_send(w, MSG_SCAN_REQUEST, &rq, body, -1), 0);
 	(void)expect(w, MSG_SCAN_STARTED);
@@ -454,6 +466,35 @@ test_refused(void **state)
 	assert_int_equal(clean_up(state), 0);
 }
 
+/* Started as root, as in real life: loader and workers are somebody else. */
+static void
+test_drops_root(void **state)
+{
+	struct msg_none none = { 0 };
+	struct chan_block w;
+	struct stat st;
+	char path[160];
+
+	if (geteuid() != 0) {
+		print_message("skipped: not root\n");
+		skip();
+	}
+	prepare_as(embedded, COUNTOF(embedded), NOBODY);
+	(void)expect(&fx.parent, MSG_LOADED);
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)fx.pid), 0);
+	tell(MSG_SERVE, &none, -1);
+	meet(0, &w);
+	assert_int_equal(scan(&w, page, sizeof(page) - 1).complete, 1);
+	(void)snprintf(path, sizeof(path), "%s/slot0", fx.dir);
+	assert_int_equal(entries(path), 1);
+	(void)snprintf(path, sizeof(path), "%s/slot0/w%08x%08x", fx.dir,
+	    GENERATION, (unsigned int)fx.id.incarnation);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, NOBODY);
+	chan_block_free(&w);
+	assert_int_equal(clean_up(state), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start_serving, clean_up)
 
 int
@@ -468,6 +509,7 @@ main(void)
 		TEST(test_loader_killed),
 		TEST(test_net_again),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_drops_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/clock.h"
 #include "ipc/chan.h"
@@ -378,6 +379,70 @@ test_unknown_coding(void **state)
 	assert_int_equal(a.complete, 0);
 }
 
+/* text as gzip, its length. */
+static size_t
+gzip(const char *text, unsigned char *out, size_t cap)
+{
+	z_stream z = { 0 };
+
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 31, 8, 0), Z_OK);
+	z.next_in = (Bytef *)(uintptr_t)text;
+	z.avail_in = (uInt)strlen(text);
+	z.next_out = out;
+	z.avail_out = (uInt)cap;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	assert_int_equal(deflateEnd(&z), Z_OK);
+	return z.total_out;
+}
+
+static struct scan_answer
+scan_gzip(struct fixture *f, enum scan_kind kind, const void *p, size_t len)
+{
+	struct msg_scan_request rq = request(9, len);
+
+	rq.kind = kind;
+	rq.ncodings = 1;
+	rq.codings[0] = SCAN_CODING_GZIP;
+	rq.opts.max_decoded_size = 1 << 20;
+	rq.opts.max_decode_ratio = 1000;
+	assert_int_equal(chan_block_send(&f->c, MSG_SCAN_REQUEST, &rq,
+			     (struct slice){ p, len }, -1),
+	    0);
+	return expect_result(f, 9);
+}
+
+static void
+test_coded(void **state)
+{
+	static const char text[] = "some words, virus Unit.Gz and the rest";
+	unsigned char z[256];
+	struct fixture *f = *state;
+	struct scan_answer a;
+	size_t n = gzip("harmless", z, sizeof(z));
+
+	a = scan_gzip(f, SCAN_WHOLE, z, n);
+	assert_int_equal(a.complete, 1);
+	assert_int_equal(a.nfindings, 0);
+	n = gzip(text, z, sizeof(z));
+	a = scan_gzip(f, SCAN_WHOLE, z, n);
+	assert_int_equal(a.complete, 1);
+	assert_string_equal(a.findings[0].name, "Unit.Gz");
+	/* cut: what was decoded is scanned, and it is not complete */
+	a = scan_gzip(f, SCAN_WHOLE, z, n - 8);
+	assert_int_equal(a.complete, 0);
+	assert_int_equal(a.reason, OUTCOME_UNDECODABLE);
+	assert_int_equal(a.nfindings, 1);
+	/* not gzip at all: scanned as it is */
+	a = scan_gzip(f, SCAN_WHOLE, "a virus Unit.Raw", 16);
+	assert_int_equal(a.complete, 0);
+	assert_string_equal(a.findings[0].name, "Unit.Raw");
+	/* a prefix ends within its coding, and that is no fault */
+	a = scan_gzip(f, SCAN_PREFIX, z, n - 8);
+	assert_int_equal(a.complete, 1);
+	assert_int_equal(a.nfindings, 1);
+	assert_int_equal(a.final, 1);
+}
+
 static void
 test_prefix(void **state)
 {
@@ -410,6 +475,7 @@ main(void)
 		TEST(test_timer_is_disarmed),
 		TEST(test_crash),
 		TEST(test_unknown_coding),
+		TEST(test_coded),
 		TEST(test_prefix),
 	};
 
