@@ -10,3 +10,13 @@ NET_LIBS = src/libnet.a src/libservice.a src/libconf.a src/libproto.a $(IPC_LIBS
 pkglibexec_PROGRAMS += src/tolsey-net
 src_tolsey_net_SOURCES = src/net/net_main.c
 src_tolsey_net_LDADD = $(NET_LIBS)
+if HAVE_CMOCKA
+check_LIBRARIES += src/libtxworld.a
+src_libtxworld_a_SOURCES = tests/unit/tx_world.h tests/unit/tx_world.c
+src_libtxworld_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+check_PROGRAMS += tests/unit/test_tx
+TESTS += tests/unit/test_tx
+tests_unit_test_tx_SOURCES = tests/unit/test_tx.c
+tests_unit_test_tx_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_tx_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
+endif
