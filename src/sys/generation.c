@@ -54,6 +54,18 @@ answer_waiters(struct parent *p, bool ok, const char *text)
 	p->nreload_waiters = 0;
 }
 
+/* Who asked while it loaded waits for one that began after the question. */
+static void
+load_again_or_answer(struct parent *p, bool ok, const char *text)
+{
+	if (!p->load_again) {
+		answer_waiters(p, ok, text);
+		return;
+	}
+	p->load_again = false;
+	(void)event_add(p->again_timer, &(struct timeval){ 0, 0 });
+}
+
 /* The old generation, if any, goes on; at start it is tried again. */
 static void
 load_failed(struct parent *p, const char *why)
@@ -70,7 +82,7 @@ load_failed(struct parent *p, const char *why)
 	p->retry_at_us = clock_mono_us() + backoff_us(&p->load_fails, 0);
 	if (p->loaded.generation == 0)
 		children_send(p, ROLE_NET | ROLE_CTL, MSG_NO_GENERATION, &t);
-	answer_waiters(p, false, why);
+	load_again_or_answer(p, false, why);
 }
 
 static void
@@ -113,7 +125,7 @@ take_over(struct loader *l, const struct msg_loaded *m)
 	(void)chan_queue(l->chan, MSG_SERVE, &none, -1);
 	children_send(p, ROLE_NET | ROLE_CTL, MSG_GENERATION, &p->loaded);
 	retire(old);
-	answer_waiters(p, true, "loaded");
+	load_again_or_answer(p, true, "loaded");
 }
 
 static void
@@ -248,8 +260,13 @@ generation_begin(struct parent *p, const char *why)
 {
 	struct loader *l;
 
-	if (p->loading != NULL || p->stopping)
-		return; /* it answers those who asked meanwhile, too */
+	if (p->stopping)
+		return;
+	if (p->loading != NULL) {
+		/* it may have begun before what is asked for was there */
+		p->load_again = true;
+		return;
+	}
 	l = calloc(1, sizeof(*l));
 	if (l == NULL) {
 		load_failed(p, "out of memory");

@@ -220,12 +220,11 @@ static void
 apply(struct parent *p)
 {
 	struct conf *old = p->conf;
-	bool restart, load;
+	bool restart;
 
 	p->conf = p->next_conf;
 	p->next_conf = NULL;
 	restart = conf_changed(old, p->conf, CONF_RESTART, NULL);
-	load = conf_changed(old, p->conf, CONF_LOAD, NULL);
 	say_needs_restart(old, p->conf);
 	log_set_level((enum log_level)p->conf->log_level);
 	log_notice("reconfigured", "generation=%u", p->conf->generation);
@@ -233,8 +232,7 @@ apply(struct parent *p)
 	children_send_conf(p);
 	if (restart)
 		children_replace_nets(p);
-	if (load)
-		generation_begin(p, "the configuration changed");
+	generation_begin(p, "HUP");
 	conf_unref(&old);
 	notify("READY=1");
 }
@@ -249,10 +247,12 @@ parent_checked(struct parent *p, bool ok, const char *why)
 		else
 			fprintf(stderr, "tolseyd: %s\n", why);
 		conf_unref(&p->next_conf);
-		if (!p->serving)
+		if (!p->serving) {
 			parent_finish(p, EX_CONFIG);
-		else
-			notify("READY=1");
+			return;
+		}
+		notify("READY=1");
+		generation_begin(p, "HUP");
 		return;
 	}
 	if (p->next_conf == NULL)
@@ -287,7 +287,9 @@ reconfigure(struct parent *p)
 			parent_checked(p, false, "cannot start the check");
 	}
 	conf_errors_free(&err);
-	generation_begin(p, "HUP");
+	/* with the old configuration HUP still looks at the signatures */
+	if (p->next_conf == NULL)
+		generation_begin(p, "HUP");
 }
 
 /* ---- signals ---- */
@@ -390,6 +392,14 @@ each_second(evutil_socket_t fd, short what, void *ctx)
 		generation_watch(p);
 }
 
+static void
+load_again(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	generation_begin(ctx, "asked for while loading");
+}
+
 static const struct {
 	int signal;
 	void (*fn)(evutil_socket_t, short, void *);
@@ -413,7 +423,9 @@ init_events(struct parent *p)
 	}
 	p->check_timer = event_new(p->base, -1, EV_PERSIST, each_second, p);
 	p->shutdown_timer = event_new(p->base, -1, 0, shutdown_over, p);
-	if (p->check_timer == NULL || p->shutdown_timer == NULL)
+	p->again_timer = event_new(p->base, -1, 0, load_again, p);
+	if (p->check_timer == NULL || p->shutdown_timer == NULL ||
+	    p->again_timer == NULL)
 		return -1;
 	return event_add(p->check_timer, &second);
 }

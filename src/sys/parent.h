@@ -61,7 +61,7 @@ TAILQ_HEAD(loader_list, loader);
 
 struct parent {
 	struct event_base *base;
-	struct event *signals[6], *check_timer, *shutdown_timer;
+	struct event *signals[6], *check_timer, *shutdown_timer, *again_timer;
 	const char *conf_file;
 	const char *const *overrides;
 	size_t noverrides;
@@ -92,6 +92,7 @@ struct parent {
 	char last_reload_error[MSG_TEXT_MAX];
 	uint64_t reload_waiters[PARENT_MAX_WAITERS];
 	unsigned int nreload_waiters;
+	bool load_again; /* asked for while one was loading */
 
 	uint64_t started_wall_us;
 	int ready_pipe;  /* tells the foreground caller that we are up, -1 */

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* What may go out before the verdict: trickle, stall poke, streams. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/tx_world.h"
+
+#define REQ_HDR "GET / HTTP/1.1\r\nHost: x\r\n\r\n" /* 27 bytes */
+#define HTML_HDR "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+#define BIN_HDR "HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\n\r\n"
+#define SSE_HDR "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+#define SECOND ((uint64_t)1000000)
+
+static void
+begin(struct world *w, const char *allow, const char *head)
+{
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text),
+	    "RESPMOD icap://h/avscan ICAP/1.0\r\nHost: h\r\n%s"
+	    "Encapsulated: req-hdr=0, res-hdr=27, res-body=%zu\r\n\r\n%s%s",
+	    allow, 27 + strlen(head), REQ_HDR, head);
+	world_say(w, text);
+}
+
+/* One chunk of n bytes of 'x'. */
+static void
+chunk(struct world *w, size_t n)
+{
+	char head[24];
+	char *data = malloc(n + 2);
+
+	assert_non_null(data);
+	memset(data, 'x', n);
+	memcpy(data + n, "\r\n", 2);
+	(void)snprintf(head, sizeof(head), "%zx\r\n", n);
+	world_say(w, head);
+	world_feed(w, data, n + 2, 0);
+	free(data);
+}
+
+static size_t
+count_x(const char *s)
+{
+	size_t n = 0;
+
+	s = strstr(s, "\r\n\r\nHTTP/1.1 200");
+	if (s == NULL)
+		s = "";
+	else
+		s = strstr(s + 4, "\r\n\r\n");
+	for (; s != NULL && *s != '\0'; s++)
+		n += *s == 'x';
+	return n;
+}
+
+static size_t
+all_x(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s != '\0'; s++)
+		n += *s == 'x';
+	return n;
+}
+
+/* A 300-byte page, dripped for an hour, never goes out before its verdict. */
+static void
+dripped_page(void **state)
+{
+	struct world w;
+	const char *s;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	begin(&w, "Allow: trailers\r\n", HTML_HDR);
+	for (int i = 0; i < 300; i++) {
+		chunk(&w, 1);
+		world_wait(&w, 12 * SECOND);
+		if (w.pending != 0)
+			world_answer(&w, NULL, false);
+	}
+	s = world_sent(&w);
+	assert_int_equal(count_x(s), 0); /* headers at most */
+	world_say(&w, "0\r\n\r\n");
+	world_answer(&w, "Bad", false);
+	/* the head was out: a cut; else a page */
+	s = world_sent(&w);
+	assert_int_equal(all_x(s), 0);
+	assert_true(w.cut);
+	world_free(&w);
+}
+
+/* The shape of Squid 5.7's stall: 64 KiB, trailers but no 204, silence. */
+static void
+stall_poke(void **state)
+{
+	struct world w;
+	const char *s;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	begin(&w, "Allow: trailers\r\n", BIN_HDR);
+	chunk(&w, 65536);
+	world_wait(&w, 40000);
+	assert_int_equal(w.scans, 0);
+	world_wait(&w, 20000);
+	/* first everything received so far has to pass a scan */
+	assert_int_equal(w.scans, 1);
+	assert_int_equal(w.rq.size, 65536);
+	assert_string_equal(world_sent(&w), "");
+	world_answer(&w, NULL, false);
+	s = world_sent(&w);
+	assert_non_null(strstr(s, "ICAP/1.0 200 OK"));
+	assert_int_equal(count_x(s), 1);
+	/* a poke that brings no data doubles the wait */
+	world_wait(&w, 60000);
+	(void)world_sent(&w);
+	world_wait(&w, 60 * SECOND);
+	assert_true(all_x(world_sent(&w)) <= 32);
+	/* found at the end: cut, and the whole never went out */
+	chunk(&w, 1000);
+	world_say(&w, "0\r\n\r\n");
+	world_answer(&w, "Bad", false);
+	assert_true(w.cut);
+	assert_int_equal(all_x(world_sent(&w)), 0);
+	world_free(&w);
+}
+
+static void
+no_poke(void **state)
+{
+	static const struct {
+		const char *allow;
+		size_t size;
+	} cases[] = {
+		{ "Allow: 204, trailers\r\n", 65536 }, /* may end as 204 */
+		{ "", 65536 },                         /* not Squid */
+		{ "Allow: trailers\r\n", 60000 },      /* too small to stall */
+	};
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(cases); i++) {
+		world_init(&w, NULL, true);
+		begin(&w, cases[i].allow, BIN_HDR);
+		chunk(&w, cases[i].size);
+		world_wait(&w, 10 * SECOND);
+		assert_int_equal(w.scans, 0);
+		assert_string_equal(world_sent(&w), "");
+		world_free(&w);
+	}
+	/* an unbroken fast stream */
+	world_init(&w, NULL, true);
+	begin(&w, "Allow: trailers\r\n", BIN_HDR);
+	for (int i = 0; i < 100; i++) {
+		chunk(&w, 65536);
+		world_wait(&w, 20000);
+	}
+	assert_int_equal(w.scans, 0);
+	assert_string_equal(world_sent(&w), "");
+	world_free(&w);
+	/* switched off */
+	{
+		const char *const off[] = { "StallPoke off", NULL };
+
+		world_init(&w, off, true);
+		begin(&w, "Allow: trailers\r\n", BIN_HDR);
+		chunk(&w, 65536);
+		world_wait(&w, 10 * SECOND);
+		assert_string_equal(world_sent(&w), "");
+		world_free(&w);
+	}
+}
+
+static void
+trickle_by_clock(void **state)
+{
+	const char *const conf[] = { "StallPoke off", "BodyTimeout 1h", NULL };
+	struct world w;
+	const char *s;
+	size_t n;
+
+	(void)state;
+	world_init(&w, conf, true);
+	begin(&w, "", BIN_HDR);
+	chunk(&w, 200000);
+	world_wait(&w, 14 * SECOND);
+	assert_string_equal(world_sent(&w), "");
+	world_wait(&w, 2 * SECOND);
+	assert_int_equal(w.scans, 1);
+	world_answer(&w, NULL, false);
+	s = world_sent(&w);
+	assert_non_null(strstr(s, "ICAP/1.0 200 OK"));
+	/* single bytes, within TrickleMax */
+	world_wait(&w, 3000 * SECOND);
+	n = all_x(world_sent(&w));
+	assert_true(n > 100 && n <= 256);
+	/* clean: the rest follows, whole */
+	world_say(&w, "0\r\n\r\n");
+	world_answer(&w, NULL, false);
+	s = world_sent(&w);
+	assert_true(all_x(s) + n + 1 >= 200000 && all_x(s) + n <= 200000);
+	assert_string_equal(s + strlen(s) - 5, "0\r\n\r\n");
+	assert_false(w.cut);
+	world_free(&w);
+	/* a gate that finds something blocks at once: nothing was out */
+	world_init(&w, conf, true);
+	begin(&w, "", BIN_HDR);
+	chunk(&w, 200000);
+	world_wait(&w, 16 * SECOND);
+	world_answer(&w, "Bad", true);
+	assert_non_null(strstr(world_sent(&w), "HTTP/1.1 403 Forbidden"));
+	world_free(&w);
+}
+
+/* ---- streams ---- */
+
+static void
+event_stream(void **state)
+{
+	struct world w;
+	const char *s;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	begin(&w, "Allow: trailers\r\n", SSE_HDR);
+	world_say(&w, "9\r\ndata: a\n\n\r\n");
+	assert_int_equal(w.scans, 1);
+	assert_string_equal(world_sent(&w), "");
+	world_answer(&w, NULL, false);
+	s = world_sent(&w);
+	assert_non_null(strstr(s, SSE_HDR "9\r\ndata: a\n\n\r\n"));
+	/* the next window is scanned together with what went before */
+	world_say(&w, "9\r\ndata: b\n\n\r\n");
+	assert_string_equal(w.body, "data: a\n\ndata: b\n\n");
+	world_answer(&w, NULL, false);
+	assert_string_equal(world_sent(&w), "9\r\ndata: b\n\n\r\n");
+	/* a hit cuts */
+	world_say(&w, "9\r\ndata: c\n\n\r\n");
+	world_answer(&w, "Bad", true);
+	assert_string_equal(world_sent(&w), "");
+	assert_true(w.cut);
+	world_free(&w);
+}
+
+static void
+stream_ends(void **state)
+{
+	struct world w;
+	const char *s;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	begin(&w, "", SSE_HDR);
+	world_say(&w, "9\r\ndata: a\n\n\r\n0\r\n\r\n");
+	world_answer(&w, NULL, false);
+	s = world_sent(&w);
+	assert_string_equal(s + strlen(s) - 16, "data: a\n\n\r\n0\r\n\r\n");
+	assert_int_equal(w.transactions, 1);
+	world_free(&w);
+}
+
+/* A zip that calls itself an event stream is held and scanned like any. */
+static void
+not_its_type(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	begin(&w, "", SSE_HDR);
+	world_say(&w, "8\r\nPK\003\004abcd\r\n");
+	assert_int_equal(w.scans, 0);
+	world_say(&w, "0\r\n\r\n");
+	assert_int_equal(w.rq.kind, SCAN_WHOLE);
+	world_answer(&w, "Bad", false);
+	assert_non_null(strstr(world_sent(&w), "HTTP/1.1 403 Forbidden"));
+	world_free(&w);
+}
+
+static void
+stream_scan_fails(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	begin(&w, "", SSE_HDR);
+	world_say(&w, "9\r\ndata: a\n\n\r\n");
+	world_worker_dies(&w, SIGSEGV);
+	assert_non_null(strstr(world_sent(&w), "HTTP/1.1 403 Forbidden"));
+	world_free(&w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(dripped_page),
+		cmocka_unit_test(stall_poke),
+		cmocka_unit_test(no_poke),
+		cmocka_unit_test(trickle_by_clock),
+		cmocka_unit_test(event_stream),
+		cmocka_unit_test(stream_ends),
+		cmocka_unit_test(not_its_type),
+		cmocka_unit_test(stream_scan_fails),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
