@@ -4,7 +4,7 @@ src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/engine_flags.c src/engine/engine_clamav.c \
   src/engine/engine_selftest.c src/engine/engine_db.h src/engine/engine_db.c \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
-  src/engine/tripwire.h src/engine/tripwire.c
+  src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c
 src_libengine_a_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS)
 ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS)
 # The tripwire replaces functions of the C library that libclamav calls.

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -37,7 +36,7 @@ static struct {
 #define REAL(name) \
 	static __typeof__(name) *real; \
 	if (real == NULL) \
-		real = (__typeof__(name) *)lookup(#name)
+	real = (__typeof__(name) *)lookup(#name)
 
 typedef void (*any_fn)(void);
 
@@ -53,8 +52,8 @@ lookup(const char *name)
 	return u.f;
 }
 
-static void
-trip(const char *what, int err)
+void
+tripwire_trip(const char *what, int err)
 {
 	int saved = errno;
 
@@ -114,11 +113,11 @@ static void
 wrote(const char *what, ssize_t n, size_t wanted)
 {
 	if (n < 0 && errno != EINTR)
-		trip(what, errno);
+		tripwire_trip(what, errno);
 	if (n < 0 || !tw.armed)
 		return;
 	if ((size_t)n < wanted)
-		trip(what, 0);
+		tripwire_trip(what, 0);
 	if (tw.max == 0)
 		return;
 	if ((uint64_t)n < tw.left)
@@ -203,7 +202,7 @@ fwrite(const void *p, size_t size, size_t count, FILE *f)
 	REAL(fwrite);
 	n = real(p, size, count, f);
 	if (n < count)
-		trip("fwrite", errno);
+		tripwire_trip("fwrite", errno);
 	else if (tw.armed)
 		wrote("fwrite", (ssize_t)(size * n), size * count);
 	return n;
@@ -218,9 +217,9 @@ fclose(FILE *f)
 	REAL(fclose);
 	rc = real(f);
 	if (rc != 0)
-		trip("fclose", errno);
+		tripwire_trip("fclose", errno);
 	else if (failed)
-		trip("fclose", EIO);
+		tripwire_trip("fclose", EIO);
 	return rc;
 }
 
@@ -232,7 +231,7 @@ fflush(FILE *f)
 	REAL(fflush);
 	rc = real(f);
 	if (rc != 0)
-		trip("fflush", errno);
+		tripwire_trip("fflush", errno);
 	return rc;
 }
 
@@ -244,7 +243,7 @@ ftruncate64(int fd, off64_t len)
 	REAL(ftruncate64);
 	rc = real(fd, len);
 	if (rc != 0)
-		trip("ftruncate", errno);
+		tripwire_trip("ftruncate", errno);
 	return rc;
 }
 
@@ -256,7 +255,7 @@ mkdir(const char *path, mode_t mode)
 	REAL(mkdir);
 	rc = real(path, mode);
 	if (rc != 0)
-		trip("mkdir", errno);
+		tripwire_trip("mkdir", errno);
 	return rc;
 }
 
@@ -272,7 +271,7 @@ opened(const char *what, bool ok, bool to_write)
 
 	if (ok || (!to_write && (e == ENOENT || e == EACCES || e == ENOTDIR)))
 		return;
-	trip(what, e);
+	tripwire_trip(what, e);
 }
 
 static mode_t
@@ -352,7 +351,7 @@ read(int fd, void *p, size_t len)
 	REAL(read);
 	n = real(fd, p, len);
 	if (n < 0 && errno != EINTR)
-		trip("read", errno);
+		tripwire_trip("read", errno);
 	return n;
 }
 
@@ -364,7 +363,7 @@ pread64(int fd, void *p, size_t len, off64_t at)
 	REAL(pread64);
 	n = real(fd, p, len, at);
 	if (n < 0 && errno != EINTR)
-		trip("pread", errno);
+		tripwire_trip("pread", errno);
 	return n;
 }
 
@@ -376,6 +375,6 @@ mmap64(void *at, size_t len, int prot, int flags, int fd, off64_t off)
 	REAL(mmap64);
 	p = real(at, len, prot, flags, fd, off);
 	if (p == MAP_FAILED)
-		trip("mmap", errno);
+		tripwire_trip("mmap", errno);
 	return p;
 }

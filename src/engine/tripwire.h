@@ -7,6 +7,7 @@
  * linked with -rdynamic): the library calls these, and a failure while a scan
  * runs is remembered.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/check.h"
@@ -14,6 +15,10 @@
 void tripwire_arm(void);
 /* NULL, or what failed since tripwire_arm() (static, until the next one). */
 const char *tripwire_disarm(void);
+/* A wrapper reports a failure: what failed and errno, 0 for a short write. */
+void tripwire_trip(const char *what, int err);
+/* Whether failed allocations are seen in this build. */
+bool tripwire_sees_memory(void);
 /*
  * From now on at most max bytes may lie below dir; whoever writes more ends
  * the process with ENGINE_EXIT_TEMP.

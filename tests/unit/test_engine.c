@@ -95,6 +95,36 @@ test_marker_anywhere(void **state)
 	engine_close(&e);
 }
 
+/* What the operator's .fp row excepts is clean, and only that. */
+static void
+test_allow_row(void **state)
+{
+	static const char text[] = "some text, then " MARKER " and the rest\n";
+	char row[160];
+	struct engine *e;
+	struct scan_answer a;
+
+	(void)state;
+	(void)marker_db("allow", "*");
+	/* a row by SHA-256 goes into an .sfp file */
+	{
+		unsigned char digest[HASH_LEN];
+		char hex[HASH_HEX_LEN];
+
+		assert_int_equal(hash_once(text, sizeof(text) - 1, digest), 0);
+		hash_hex(digest, hex);
+		(void)snprintf(row, sizeof(row), "%s:%zu:excepted\n", hex,
+		    sizeof(text) - 1);
+	}
+	put(folder("allow"), "unit.sfp", row);
+	e = must_open(folder("allow"));
+	a = scan(e, text, sizeof(text) - 1);
+	assert_true(is_clean(&a));
+	a = scan(e, text, sizeof(text) - 2);
+	assert_true(has(&a, OUTCOME_INFECTED, "Unit.Marker"));
+	engine_close(&e);
+}
+
 static void
 test_digest(void **state)
 {
@@ -462,6 +492,7 @@ main(void)
 		cmocka_unit_test(test_embedded),
 		cmocka_unit_test(test_eicar_in_zip),
 		cmocka_unit_test(test_marker_anywhere),
+		cmocka_unit_test(test_allow_row),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_temp_dir_unusable),

@@ -159,6 +159,35 @@ test_reads(void **state)
 	tripped("mmap");
 }
 
+static void
+test_memory(void **state)
+{
+	/* volatile: the compiler must not know better */
+	volatile size_t much = SIZE_MAX / 4;
+	void *p, *volatile q;
+
+	(void)state;
+	if (!tripwire_sees_memory()) {
+		print_message("skipped: not in this build\n");
+		skip();
+	}
+	tripwire_arm();
+	p = malloc(much);
+	assert_null(p);
+	tripped("malloc");
+	tripwire_arm();
+	p = calloc(2, much);
+	assert_null(p);
+	tripped("calloc");
+	tripwire_arm();
+	q = malloc(10);
+	assert_non_null(q);
+	p = realloc(q, much);
+	assert_null(p); /* so q is still ours */
+	free(q);
+	tripped("realloc");
+}
+
 /* The first failure is the one that is told. */
 static void
 test_first(void **state)
@@ -234,6 +263,7 @@ main(void)
 		cmocka_unit_test(test_short_write),
 		cmocka_unit_test(test_folders_and_files),
 		cmocka_unit_test(test_reads),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_first),
 		cmocka_unit_test(test_limit),
 	};
