@@ -432,22 +432,52 @@ init_events(struct parent *p)
 
 /* ---- end ---- */
 
-/* No process of ours stays: they are killed by pid, and waited for. */
+/* Workers whose loader is gone are our children now, without being known. */
 static void
-reap_all(struct parent *p)
+kill_orphans(void)
 {
-	uint64_t until = clock_mono_us() + 2000000;
+	char path[64];
+	FILE *f;
+	int pid;
+
+	(void)snprintf(
+	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	if ((f = fopen(path, "re")) == NULL)
+		return;
+	while (fscanf(f, "%d", &pid) == 1)
+		(void)kill(pid, SIGKILL);
+	(void)fclose(f);
+}
+
+/* Waits until no child is left; false when there still is one at the end. */
+static bool
+reap_for(uint64_t us)
+{
+	uint64_t until = clock_mono_us() + us;
 	struct timespec pause = { 0, 5000000 };
 	int status;
 	pid_t pid;
 
-	children_kill(p, SIGKILL);
-	generation_end_all(p, SIGKILL);
-	/* workers end when their channels close; we are their subreaper */
 	while ((pid = waitpid(-1, &status, WNOHANG)) != -1 &&
 	       clock_mono_us() < until)
 		if (pid == 0)
 			(void)nanosleep(&pause, NULL);
+	return pid == -1;
+}
+
+/*
+ * No process of ours stays: they are killed by pid, and waited for. Workers
+ * end by themselves when their channels close, but for one that hangs.
+ */
+static void
+reap_all(struct parent *p)
+{
+	children_kill(p, SIGKILL);
+	generation_end_all(p, SIGKILL);
+	if (reap_for(1000000))
+		return;
+	kill_orphans();
+	(void)reap_for(1000000);
 }
 
 static void
