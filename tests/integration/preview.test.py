@@ -102,7 +102,7 @@ def infected_preview_is_blocked_without_100():
                 c.send(make(preview=PREVIEW, allow="204") +
                        chunked(data[:PREVIEW]))
                 answer = c.read()
-                check(answer.blocked, "not blocked: %r" % answer)
+                check(answer.infected, "not blocked: %r" % answer)
         eq(c.options().status, 200, "the connection goes on")
 
 
@@ -113,7 +113,7 @@ def what_follows_a_block_at_the_preview_ends_the_connection():
     with server().client() as c:
         data = samples.MARKER + samples.text(5000)
         c.send(respmod(preview=PREVIEW) + chunked(data[:PREVIEW]))
-        check(c.read().blocked, "not blocked")
+        check(c.read().infected, "not blocked")
         c.send(chunked(data[PREVIEW:]))
         eq(c.read_eof(), b"", "bytes after the answer")
 
@@ -135,7 +135,7 @@ def marker_across_the_border():
             data = (samples.filler(before) + samples.MARKER +
                     samples.filler(200, 2))
             answer = c.scan_response(data, preview=PREVIEW)
-            check(answer.blocked, "not blocked at %d: %r" % (before, answer))
+            check(answer.infected, "not blocked at %d: %r" % (before, answer))
 
 
 @case(timeout=120)
@@ -181,7 +181,7 @@ def large_bodies():
             note("%s of 50 MB" % modify)
     bad = data[:30000000] + samples.MARKER + data[:1000]
     with server().client(100) as c:
-        check(c.scan_response(bad).blocked, "a late marker passed")
+        check(c.scan_response(bad).infected, "a late marker passed")
 
 
 @case()
@@ -203,7 +203,7 @@ def infected_body_with_every_status():
         response = ("HTTP/1.1 %d Reason\r\n%s\r\n" % (status, extra)).encode()
         with server().client() as c:
             answer = c.scan_response(samples.EICAR, response)
-            check(answer.blocked, "%d passed: %r" % (status, answer))
+            check(answer.infected, "%d passed: %r" % (status, answer))
             for name in (b"Location", b"Content-Range", b"Set-Cookie",
                          b"Authenticate"):
                 check(name not in answer.http, "%d: %r is in the page's head"
@@ -236,7 +236,7 @@ def expect_upload_is_refused_at_the_preview():
     with server().client() as c:
         c.send(reqmod(request, preview=PREVIEW, allow="204") +
                chunked((samples.MARKER + samples.text(9000))[:PREVIEW]))
-        check(c.read().blocked, "not blocked at the preview")
+        check(c.read().infected, "not blocked at the preview")
     with server().client() as c:
         answer = c.scan_request(samples.text(90000), request, PREVIEW, None)
         eq((answer.status, answer.http), (200, request), "clean upload")
@@ -256,7 +256,7 @@ def content_codings():
     for name, data in packings:
         response = OK[:-2] + b"Content-Encoding: " + name + b"\r\n\r\n"
         with server().client() as c:
-            check(c.scan_response(data, response).blocked, "%r passed" % name)
+            check(c.scan_response(data, response).infected, "%r passed" % name)
     if tolsey.REFERENCE:
         return
     for name, data in ((b"gzip", gzip.compress(late)[:-400]),
@@ -277,7 +277,7 @@ def pipelined_mixture():
             samples.filler(3000) + samples.MARKER, b""]
     with server().client() as c:
         c.send(b"".join(respmod(allow="204") + chunked(d) for d in data))
-        got = ["blocked" if a.blocked else a.status
+        got = ["blocked" if a.infected else a.status
                for a in [c.read() for _ in data]]
         eq(got, [204, "blocked", 204, "blocked", 204], "answers in order")
 

@@ -215,7 +215,7 @@ def answers(client, expected):
         except icap.Closed:
             got.append("drop")
             break
-        text = "blocked" if answer.blocked else str(answer.status)
+        text = "blocked" if answer.infected else str(answer.status)
         if want.endswith("!"):
             text += "!" if not client.read_eof() else "+"
             if answer.headers.get("Connection") != "close":
@@ -391,7 +391,7 @@ def clients_of_the_field():
         with server().client() as c:
             c.send(base + body)
             answer = c.read()
-            eq("blocked" if answer.blocked else str(answer.status), want,
+            eq("blocked" if answer.infected else str(answer.status), want,
                "as Nextcloud")
             eq(c.read_eof(), b"", "rest")
     # rspamd: no heads at all, the body as one chunk.
@@ -399,11 +399,11 @@ def clients_of_the_field():
         eq(c.options().status, 200, "OPTIONS")
         c.send(b"RESPMOD icap://h/avscan ICAP/1.0\r\nHost: h\r\nAllow: 204\r\n"
                b"Encapsulated: res-body=0\r\n\r\n" + chunked(samples.EICAR))
-        check(c.read().blocked, "as rspamd")
+        check(c.read().infected, "as rspamd")
     # FortiGate: the root path.
     with server().client() as c:
         c.send(respmod(service="") + chunked(samples.EICAR))
-        check(c.read().blocked, "as FortiGate")
+        check(c.read().infected, "as FortiGate")
 
 
 @case()

@@ -42,7 +42,14 @@ class Answer:
 
     @property
     def blocked(self):
+        """By any outcome: clients that know only this header rely on it."""
         return self.status == 200 and "X-Infection-Found" in self.headers
+
+    @property
+    def infected(self):
+        """Blocked because a signature of the tests was found."""
+        return self.blocked and ("Threat=Tests." in
+                                 self.headers["X-Infection-Found"])
 
     def __repr__(self):
         return "<%d %s%s %r%s>" % (
