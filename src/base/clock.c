@@ -52,8 +52,8 @@ utc(uint64_t wall_us)
 void
 clock_http_date(uint64_t wall_us, char out[CLOCK_HTTP_DATE_LEN])
 {
-	static const char *const days[7] = { "Sun", "Mon", "Tue", "Wed",
-		"Thu", "Fri", "Sat" };
+	static const char *const days[7] = { "Sun", "Mon", "Tue", "Wed", "Thu",
+		"Fri", "Sat" };
 	static const char *const months[12] = { "Jan", "Feb", "Mar", "Apr",
 		"May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	struct tm tm = utc(wall_us);

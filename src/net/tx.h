@@ -109,7 +109,7 @@ struct tx {
 
 	/* trickle and stall poke */
 	enum tx_gate gate;
-	bool gate_job; /* tx->job is the gate's scan */
+	bool gate_job;     /* tx->job is the gate's scan */
 	uint64_t trickled; /* body bytes that were out at the verdict */
 	uint64_t last_out_us, last_in_us;
 	uint64_t in_since_progress;
