@@ -3,3 +3,16 @@ src_libproto_a_SOURCES = src/proto/errors.def src/proto/errors.h src/proto/error
   src/proto/encap.h src/proto/encap.c src/proto/icap_head.h src/proto/icap_head.c \
   src/proto/http_head.h src/proto/http_head.c src/proto/chunk.h src/proto/chunk.c \
   src/proto/icap_rx.h src/proto/icap_rx.c src/proto/icap_out.h src/proto/icap_out.c
+PROTO_LIBS = src/libproto.a $(BASE_LIBS)
+
+if HAVE_CMOCKA
+PROTO_TESTS = tests/unit/test_encap tests/unit/test_chunk
+check_PROGRAMS += $(PROTO_TESTS)
+TESTS += $(PROTO_TESTS)
+tests_unit_test_encap_SOURCES = tests/unit/test_encap.c
+tests_unit_test_encap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_encap_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_chunk_SOURCES = tests/unit/test_chunk.c
+tests_unit_test_chunk_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_chunk_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
+endif
