@@ -2,6 +2,7 @@
 #include "ipc/wire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,6 +47,15 @@ failed(void)
 	return errno == ECONNRESET || errno == EPIPE ? WIRE_EOF : WIRE_FAILED;
 }
 
+/* An empty datagram looks like the end; but then the peer is still there. */
+static bool
+peer_gone(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) != 0;
+}
+
 enum wire_rc
 wire_recv(int fd, char *buf, enum role from, enum role to, struct chan_msg *m,
     const char **why, bool wait)
@@ -71,7 +81,7 @@ wire_recv(int fd, char *buf, enum role from, enum role to, struct chan_msg *m,
 		return failed();
 	}
 	nfds = take_fds(&mh, fds);
-	if (n == 0 && nfds == 0)
+	if (n == 0 && nfds == 0 && peer_gone(fd))
 		return WIRE_EOF;
 	if ((size_t)n < sizeof(h) ||
 	    (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
