@@ -6,6 +6,7 @@
 #define BLANK_LINES_MAX 4 /* before a request (FR-18) */
 #define KEEP_HEAD ((size_t)16384)
 #define TLS_FIRST_BYTE 0x16
+#define METHOD_MAX ((size_t)8) /* "RESPMOD " */
 
 enum state {
 	RX_HEAD,     /* collecting the ICAP head line by line */
@@ -59,16 +60,21 @@ skip(struct slice *s, size_t n)
  * answer, where a 400 would be taken for a part of it (FR-21).
  */
 static enum icap_rx_event
+no_request(struct icap_rx *rx, enum proto_err e)
+{
+	return fail(rx, rx->answered_before ? PROTO_ERR_NOT_ICAP : e);
+}
+
+static enum icap_rx_event
 check_first_line(struct icap_rx *rx, struct slice line)
 {
 	enum proto_err e = icap_head_check_line(line);
 
 	if (e == PROTO_OK)
 		return ICAP_RX_MORE;
-	if (rx->answered_before && e != PROTO_ERR_UNKNOWN_METHOD &&
-	    e != PROTO_ERR_BAD_VERSION)
-		e = PROTO_ERR_NOT_ICAP;
-	return fail(rx, e);
+	if (e == PROTO_ERR_UNKNOWN_METHOD || e == PROTO_ERR_BAD_VERSION)
+		return fail(rx, e);
+	return no_request(rx, e);
 }
 
 /* Finds the heads in rx->head and parses them; it does not move any more. */
@@ -140,13 +146,12 @@ line_complete(struct icap_rx *rx)
 	if (line.len > 0 && line.p[line.len - 1] == '\r')
 		line.len--;
 	else if (!rx->limits.lenient_lf)
-		return fail(rx, first && rx->answered_before
-				    ? PROTO_ERR_NOT_ICAP
-				    : PROTO_ERR_BAD_LINE_END);
+		return first ? no_request(rx, PROTO_ERR_BAD_LINE_END)
+			     : fail(rx, PROTO_ERR_BAD_LINE_END);
 	if (first && line.len == 0) {
 		buf_reset(&rx->head);
 		if (++rx->blank > BLANK_LINES_MAX)
-			return fail(rx, PROTO_ERR_BAD_REQUEST_LINE);
+			return no_request(rx, PROTO_ERR_BAD_REQUEST_LINE);
 		return ICAP_RX_MORE;
 	}
 	rx->scanned = rx->head.len;
@@ -155,11 +160,24 @@ line_complete(struct icap_rx *rx)
 	return line.len == 0 ? icap_head_complete(rx) : ICAP_RX_MORE;
 }
 
+/* A line over the limit, of which `in` has not been taken yet. */
 static enum icap_rx_event
-too_long(struct icap_rx *rx)
+too_long(struct icap_rx *rx, struct slice in)
 {
-	return fail(rx, rx->scanned == 0 ? PROTO_ERR_URI_TOO_LONG
-					 : PROTO_ERR_HEAD_TOO_LARGE);
+	struct slice line;
+
+	if (rx->scanned > 0)
+		return fail(rx, PROTO_ERR_HEAD_TOO_LARGE);
+	/* how it begins, also when it came in one piece */
+	if (buf_append(&rx->head, in.p,
+		in.len < METHOD_MAX ? in.len : METHOD_MAX) == -1)
+		return no_request(rx, PROTO_ERR_URI_TOO_LONG);
+	line = buf_slice(&rx->head);
+	if (slice_has_prefix(line, SLICE_LIT("RESPMOD ")) ||
+	    slice_has_prefix(line, SLICE_LIT("REQMOD ")) ||
+	    slice_has_prefix(line, SLICE_LIT("OPTIONS ")))
+		return fail(rx, PROTO_ERR_URI_TOO_LONG);
+	return no_request(rx, PROTO_ERR_URI_TOO_LONG);
 }
 
 static enum icap_rx_event
@@ -172,7 +190,7 @@ take_head(struct icap_rx *rx, struct slice *in)
 		return fail(rx, PROTO_ERR_NOT_ICAP); /* TL-04 */
 	if ((rx->scanned == 0 && rx->head.len + n > ICAP_MAX_REQUEST_LINE) ||
 	    rx->head.len + n > rx->limits.max_icap_head)
-		return too_long(rx);
+		return too_long(rx, (struct slice){ in->p, n });
 	if (buf_append(&rx->head, in->p, n) == -1)
 		return fail(rx, PROTO_ERR_HEAD_TOO_LARGE);
 	skip(in, n);
@@ -274,17 +292,24 @@ icap_rx_finish(struct icap_rx *rx)
 	rx->icap.nfields = 0;
 }
 
+/* More came of a request than the half of a blank line. */
+static bool
+has_begun(const struct icap_rx *rx)
+{
+	return rx->head.len > 1 || (rx->head.len == 1 && *rx->head.p != '\r');
+}
+
 bool
 icap_rx_in_request(const struct icap_rx *rx)
 {
-	return rx->state != RX_HEAD || rx->head.len > 0;
+	return rx->state != RX_HEAD || has_begun(rx);
 }
 
 bool
 icap_rx_in_head(const struct icap_rx *rx)
 {
 	return rx->state == RX_SECTIONS ||
-	       (rx->state == RX_HEAD && rx->head.len > 0);
+	       (rx->state == RX_HEAD && has_begun(rx));
 }
 
 uint64_t

@@ -6,7 +6,7 @@ src_libproto_a_SOURCES = src/proto/errors.def src/proto/errors.h src/proto/error
 PROTO_LIBS = src/libproto.a $(BASE_LIBS)
 
 if HAVE_CMOCKA
-PROTO_TESTS = tests/unit/test_encap tests/unit/test_chunk
+PROTO_TESTS = tests/unit/test_encap tests/unit/test_chunk tests/unit/test_icap_rx
 check_PROGRAMS += $(PROTO_TESTS)
 TESTS += $(PROTO_TESTS)
 tests_unit_test_encap_SOURCES = tests/unit/test_encap.c
@@ -15,4 +15,8 @@ tests_unit_test_encap_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_chunk_SOURCES = tests/unit/test_chunk.c
 tests_unit_test_chunk_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_chunk_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_icap_rx_SOURCES = tests/unit/test_icap_rx.c tests/unit/rx_trace.h tests/unit/rx_trace.c
+tests_unit_test_icap_rx_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_unit_test_icap_rx_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_icap_rx_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
 endif
