@@ -11,29 +11,20 @@ import tempfile
 import time
 
 from tap import check, skip, wait_for
-from tolsey import free_port, tree
+from tolsey import SOURCE, free_port, tree
 
 CERTGEN = "/usr/lib/squid/security_file_certgen"
 HOP_BY_HOP = {"connection", "keep-alive", "via", "x-cache", "x-cache-lookup",
               "transfer-encoding", "proxy-connection", "age", "cache-status"}
 
-# What README.md tells everybody to paste.
-ICAP_BLOCK = """
-icap_enable on
-icap_preview_enable on
-icap_preview_size 4096
-icap_persistent_connections on
-icap_service_failure_limit {limit}
-icap_service_revival_delay 30
-icap_connect_timeout 5 seconds
-icap_io_timeout 330 seconds
-adaptation_send_client_ip on
-adaptation_send_username on
-icap_service tolsey_req reqmod_precache {uri} bypass=off
-icap_service tolsey_resp respmod_precache {uri} bypass=off
-adaptation_access tolsey_req allow all
-adaptation_access tolsey_resp allow all
-"""
+
+
+def icap_block(uri, limit):
+    """What everybody is told to paste, for the server under test."""
+    with open(os.path.join(SOURCE, "etc", "squid.conf.example")) as f:
+        text = f.read()
+    text = text.replace("icap://127.0.0.1:1344/avscan", uri)
+    return text.replace("failure_limit -1", "failure_limit " + limit)
 
 
 class Response:
@@ -281,7 +272,7 @@ class Squid:
             "shutdown_lifetime 1 second", "max_filedescriptors 4096",
             "http_access allow all" if access is None else access]
         if uri:
-            lines.append(ICAP_BLOCK.format(uri=uri, limit=limit))
+            lines.append(icap_block(uri, limit))
         with open(self.path("squid.conf"), "w") as f:
             f.write("\n".join(lines) + "\n" + extra + "\n")
 

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
+"""Squid with its *default* failure limit (10 in 30 s, then the service is
+suspended for everybody): what happens after cuts, under load, at a restart."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "lib"))
+
+import threading
+import time
+
+import origin
+import samples
+import squid
+import tolsey
+from tap import case, check, eq, main, note, wait_for
+
+if tolsey.REFERENCE:
+    print("skip squid-failures: not for the reference server")
+    sys.exit(0)
+
+
+class Lab:
+    """tolseyd, an origin and a Squid with the default limit."""
+
+    def __init__(self, config=""):
+        self.server = tolsey.Tolsey(config)
+        self.web = origin.Origin()
+        self.squid = squid.Squid(self.server.uri, limit="10")
+        self.clean = self.web.serve("/clean", b"clean\n")
+
+    def passes(self):
+        try:
+            return self.squid.fetch(self.clean, timeout=20).status == 200
+        except (OSError, AssertionError):
+            return False
+
+    def suspended(self):
+        return "suspended" in self.squid.log("cache.log")
+
+    def close(self):
+        self.squid.close()
+        self.server.close()
+        self.web.close()
+
+
+@case(timeout=120)
+def twelve_late_cuts():
+    lab = Lab()
+    try:
+        data = samples.filler(2000000) + samples.MARKER
+        cuts = 0
+        start = time.monotonic()
+        for i in range(12):
+            got = lab.squid.fetch(lab.web.serve("/late-%d" % i, data))
+            check(got.blocked or got.cut, "passed: %r" % got)
+            cuts += got.cut
+        note("12 detections after the release began: %d cuts in %.1f s, "
+             "suspended: %s" % (cuts, time.monotonic() - start,
+                                lab.suspended()))
+        first = time.monotonic()
+        wait_for(lab.passes, 60, "no clean object passes", 0.5)
+        note("%.1f s until a clean object passed" % (
+            time.monotonic() - first))
+        got = lab.squid.fetch(lab.web.serve("/eicar", samples.EICAR))
+        check(got.status != 200, "EICAR passed: %r" % got)
+    finally:
+        lab.close()
+
+
+@case(timeout=180)
+def parallel_downloads_on_two_workers():
+    lab = Lab()
+    stop = threading.Event()
+    counts, lock = {}, threading.Lock()
+    small = lab.web.serve("/small", samples.text(20000))
+    large = lab.web.serve("/large", samples.filler(300000))
+
+    def work(number):
+        while not stop.is_set():
+            try:
+                got = lab.squid.fetch(small if number % 3 else large,
+                                      timeout=60)
+                word = "cut" if got.cut else got.status
+            except (OSError, AssertionError) as error:
+                word = type(error).__name__
+            with lock:
+                counts[word] = counts.get(word, 0) + 1
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(100)]
+    try:
+        for t in threads:
+            t.start()
+        time.sleep(15)
+        stop.set()
+        for t in threads:
+            t.join()
+        note("100 clients for 15 s: %r, suspended: %s" % (
+            counts, lab.suspended()))
+        eq(set(counts), {200}, "answers")
+        check(not lab.suspended(), "Squid suspended the service")
+    finally:
+        stop.set()
+        lab.close()
+
+
+@case(timeout=180)
+def restart_under_load():
+    lab = Lab()
+    stop = threading.Event()
+    bad, done = [], []
+
+    def work():
+        while not stop.is_set():
+            try:
+                status = lab.squid.fetch(lab.clean, timeout=30).status
+            except (OSError, AssertionError) as error:
+                status = type(error).__name__
+            (done if status == 200 else bad).append(status)
+            time.sleep(0.02)
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    try:
+        for t in threads:
+            t.start()
+        time.sleep(2)
+        start = time.monotonic()
+        check(lab.server.end(20), "did not end on TERM")
+        lab.server.start()
+        lab.server.wait_ready()
+        ready = time.monotonic() - start
+        wait_for(lab.passes, 100, "nothing passes after the restart", 0.2)
+        note("ready after %.1f s, first pass after %.1f s; %d failures, "
+             "suspended: %s" % (ready, time.monotonic() - start, len(bad),
+                                lab.suspended()))
+        time.sleep(1)
+        stop.set()
+        for t in threads:
+            t.join()
+        got = lab.squid.fetch(lab.web.serve("/eicar", samples.EICAR))
+        check(got.status != 200, "EICAR passed: %r" % got)
+    finally:
+        stop.set()
+        lab.close()
+
+
+main()
