@@ -77,7 +77,7 @@ http_head_parse(struct http_head *h, struct slice raw, bool is_response)
 	struct slice rest = raw;
 
 	memset(h, 0, sizeof(*h));
-	h->raw = raw;
+	h->raw = h->fields = raw;
 	if (!next_line(&rest, &h->first))
 		return;
 	if (is_response)
@@ -85,7 +85,8 @@ http_head_parse(struct http_head *h, struct slice raw, bool is_response)
 	else
 		parse_request_line(h);
 	/* old senders leave the first line out (EN-09) */
-	h->fields = h->has_first_line ? rest : raw;
+	if (h->has_first_line)
+		h->fields = rest;
 }
 
 bool
@@ -198,12 +199,22 @@ append_end(struct buf *out, struct slice raw)
 	return buf_append_str(out, ends_with(raw, "\n") ? "\r\n" : "\r\n\r\n");
 }
 
+/* CRLF unless what was written since `start` ends its line. */
+static int
+end_line(struct buf *out, size_t start)
+{
+	if (out->len == start || out->p[out->len - 1] == '\n')
+		return 0;
+	return buf_append_str(out, "\r\n");
+}
+
 int
 http_head_edit(struct buf *out, const struct http_head *h,
     const char *const drop[], size_t ndrop, struct slice add)
 {
 	struct slice rest = h->fields, line;
 	const char *from;
+	size_t start = out->len;
 	bool dropping = false;
 	int rc;
 
@@ -212,8 +223,7 @@ http_head_edit(struct buf *out, const struct http_head *h,
 		return rc | append_end(out, h->raw);
 	}
 	rc = buf_append(out, h->raw.p, (size_t)(h->fields.p - h->raw.p));
-	if (h->has_first_line && !ends_with(buf_slice(out), "\n"))
-		rc |= buf_append_str(out, "\r\n");
+	rc |= end_line(out, start);
 	for (from = rest.p; next_line(&rest, &line); from = rest.p) {
 		if (line.len == 0)
 			break;
@@ -222,8 +232,7 @@ http_head_edit(struct buf *out, const struct http_head *h,
 		if (!dropping)
 			rc |= buf_append(out, from, (size_t)(rest.p - from));
 	}
-	if (out->len > 0 && !ends_with(buf_slice(out), "\n"))
-		rc |= buf_append_str(out, "\r\n");
+	rc |= end_line(out, start);
 	rc |= buf_append_slice(out, add);
 	rc |= buf_append_str(out, "\r\n");
 	/* a second head in the section stays as it was (EN-08) */
@@ -231,15 +240,26 @@ http_head_edit(struct buf *out, const struct http_head *h,
 	return rc == 0 ? 0 : -1;
 }
 
+/* Length of "scheme://" at the beginning of an absolute URL, else 0. */
+static size_t
+scheme_len(struct slice url)
+{
+	for (size_t i = 0; i + 2 < url.len; i++) {
+		if (memcmp(url.p + i, "://", 3) == 0)
+			return i + 3;
+		if (url.p[i] == '/' || url.p[i] == '?' || url.p[i] == '#')
+			break;
+	}
+	return 0;
+}
+
 int
 http_head_url(struct buf *out, const struct http_head *req)
 {
 	struct slice host;
 
-	for (size_t i = 0; i + 2 < req->target.len; i++)
-		if (memcmp(req->target.p + i, "://", 3) == 0)
-			return buf_append_slice(out, req->target);
-	if (slice_eq(req->method, SLICE_LIT("CONNECT")))
+	if (scheme_len(req->target) > 0 ||
+	    slice_eq(req->method, SLICE_LIT("CONNECT")))
 		return buf_append_slice(out, req->target);
 	host = http_head_get(req, "Host");
 	if (host.len == 0)
@@ -250,6 +270,28 @@ http_head_url(struct buf *out, const struct http_head *req)
 	return buf_append_slice(out, req->target);
 }
 
+/* Cuts at the next ';' that is not in quotes. */
+static bool
+next_parameter(struct slice *rest, struct slice *elem)
+{
+	bool quoted = false;
+	size_t n;
+
+	if (rest->len == 0)
+		return false;
+	for (n = 0; n < rest->len && (quoted || rest->p[n] != ';'); n++) {
+		if (rest->p[n] == '"')
+			quoted = !quoted;
+		else if (quoted && rest->p[n] == '\\' && n + 1 < rest->len)
+			n++;
+	}
+	*elem = slice_trim((struct slice){ rest->p, n });
+	n += n < rest->len;
+	rest->p += n;
+	rest->len -= n;
+	return true;
+}
+
 /* filename*=UTF-8''x or filename="x" or filename=x of a Content-Disposition */
 static struct slice
 disposition_name(struct slice v)
@@ -257,7 +299,7 @@ disposition_name(struct slice v)
 	struct slice elem, best = SLICE_NONE;
 	ptrdiff_t at;
 
-	while (slice_next(&v, ';', &elem)) {
+	while (next_parameter(&v, &elem)) {
 		if (!slice_case_has_prefix(elem, SLICE_LIT("filename")) ||
 		    (at = slice_find(elem, '=')) < 0)
 			continue;
@@ -281,16 +323,17 @@ static struct slice
 path_name(struct slice target)
 {
 	ptrdiff_t at = slice_find(target, '?');
-	size_t from;
+	size_t host = scheme_len(target);
 
 	if (at >= 0)
 		target.len = (size_t)at;
 	if ((at = slice_find(target, '#')) >= 0)
 		target.len = (size_t)at;
-	for (from = target.len; from > 0; from--)
+	for (size_t from = target.len; from > host; from--)
 		if (target.p[from - 1] == '/')
-			break;
-	return (struct slice){ target.p + from, target.len - from };
+			return (
+			    struct slice){ target.p + from, target.len - from };
+	return SLICE_NONE;
 }
 
 struct slice

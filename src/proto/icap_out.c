@@ -104,7 +104,9 @@ threat(struct buf *out, const struct icap_out_threat *t)
 {
 	char name[THREAT_MAX];
 
-	(void)str_copy_clean(name, sizeof(name), t->name, ";");
+	/* never empty: clients look for Threat=[^;]+; (XH-04) */
+	(void)str_copy_clean(name, sizeof(name),
+	    t->name.len > 0 ? t->name : SLICE_LIT("unknown"), ";");
 	return buf_printf(out,
 	    "X-Infection-Found: Type=%d; Resolution=%d; Threat=%s;\r\n"
 	    "X-Virus-ID: %s\r\n",

@@ -6,7 +6,8 @@ src_libproto_a_SOURCES = src/proto/errors.def src/proto/errors.h src/proto/error
 PROTO_LIBS = src/libproto.a $(BASE_LIBS)
 
 if HAVE_CMOCKA
-PROTO_TESTS = tests/unit/test_encap tests/unit/test_chunk tests/unit/test_icap_rx
+PROTO_TESTS = tests/unit/test_encap tests/unit/test_chunk tests/unit/test_icap_rx \
+  tests/unit/test_icap_head tests/unit/test_icap_out tests/unit/test_http_head
 check_PROGRAMS += $(PROTO_TESTS)
 TESTS += $(PROTO_TESTS)
 tests_unit_test_encap_SOURCES = tests/unit/test_encap.c
@@ -19,4 +20,13 @@ tests_unit_test_icap_rx_SOURCES = tests/unit/test_icap_rx.c tests/unit/rx_trace.
 tests_unit_test_icap_rx_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_unit_test_icap_rx_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_icap_rx_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_icap_head_SOURCES = tests/unit/test_icap_head.c
+tests_unit_test_icap_head_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_icap_head_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_icap_out_SOURCES = tests/unit/test_icap_out.c
+tests_unit_test_icap_out_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_icap_out_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_http_head_SOURCES = tests/unit/test_http_head.c
+tests_unit_test_http_head_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_http_head_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
 endif
