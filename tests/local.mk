@@ -2,6 +2,7 @@
 AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir; builddir='$(builddir)'; export builddir; \
   CC='$(CC)'; export CC; CPPFLAGS='$(CPPFLAGS) $(EVENT_CFLAGS)'; export CPPFLAGS;
 include tests/lint/local.mk
+include tests/fuzz/local.mk
 
 EXTRA_DIST += tests/README.md tests/bench/bench.py \
   tests/integration/run tests/integration/c-icap-client.sh \
