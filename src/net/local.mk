@@ -23,3 +23,14 @@ tests_unit_test_tx_release_SOURCES = tests/unit/test_tx_release.c
 tests_unit_test_tx_release_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_tx_release_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
 endif
+if HAVE_CMOCKA
+POOL_TESTS = tests/unit/test_outq tests/unit/test_spool
+check_PROGRAMS += $(POOL_TESTS)
+TESTS += $(POOL_TESTS)
+tests_unit_test_outq_SOURCES = tests/unit/test_outq.c
+tests_unit_test_outq_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_outq_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_spool_SOURCES = tests/unit/test_spool.c
+tests_unit_test_spool_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_spool_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+endif

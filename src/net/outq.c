@@ -157,5 +157,10 @@ outq_sent(struct outq *q, uint64_t n)
 		q->base += q->bytes.len;
 		q->head = 0;
 		buf_reset(&q->bytes);
+	} else if (q->head > q->bytes.len / 2) {
+		/* a queue that is never quite empty must not fill up */
+		q->base += q->head;
+		buf_consume(&q->bytes, q->head);
+		q->head = 0;
 	}
 }

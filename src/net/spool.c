@@ -150,7 +150,8 @@ wake_waiting(struct spool_pool *p)
 	while (n-- > 0 && (s = TAILQ_FIRST(&p->waiting)) != NULL) {
 		stop_waiting(s);
 		s->wake(s->ctx);
-		if (TAILQ_FIRST(&p->waiting) == s || !memory_has(p, 1, false))
+		if (TAILQ_FIRST(&p->waiting) == s ||
+		    (!memory_has(p, 1, false) && !disk_has(p, 1)))
 			break;
 	}
 	p->waking = false;
