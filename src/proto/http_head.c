@@ -196,6 +196,10 @@ append_end(struct buf *out, struct slice raw)
 	if (ends_with(raw, "\r\n\r\n") || ends_with(raw, "\n\n") ||
 	    ends_with(raw, "\n\r\n"))
 		return 0;
+	if (ends_with(raw, "\n\r"))
+		return buf_append_str(out, "\n");
+	if (ends_with(raw, "\r"))
+		return buf_append_str(out, "\n\r\n");
 	return buf_append_str(out, ends_with(raw, "\n") ? "\r\n" : "\r\n\r\n");
 }
 
@@ -205,7 +209,8 @@ end_line(struct buf *out, size_t start)
 {
 	if (out->len == start || out->p[out->len - 1] == '\n')
 		return 0;
-	return buf_append_str(out, "\r\n");
+	return buf_append_str(
+	    out, out->p[out->len - 1] == '\r' ? "\n" : "\r\n");
 }
 
 int

@@ -92,6 +92,9 @@ head(struct rx_trace *t)
 	const struct icap_head *h = &t->rx.icap;
 	struct buf *b = &t->detail;
 
+	/* the memory may have moved when the sections came */
+	CHECK(h->uri.p > t->rx.head.p &&
+	      h->uri.p < t->rx.head.p + t->rx.icap_len);
 	event(t, "HEAD", SLICE_NONE);
 	add(b, "uri", h->uri);
 	add(b, "host", h->host);

@@ -230,6 +230,9 @@ edit_unchanged(void **state)
 	edit("HTTP/1.1 200 OK", 0, "", HEAD "\r\n");
 	edit(HEAD "A: b", 0, "", HEAD "A: b\r\n\r\n");
 	edit("HTTP/1.1 200 OK\nA: b\n", 0, "", "HTTP/1.1 200 OK\nA: b\n\r\n");
+	/* cut inside a line end */
+	edit("HTTP/1.1 200 OK\r", 0, "", HEAD "\r\n");
+	edit(HEAD "A: b\r\n\r", 0, "", HEAD "A: b\r\n\r\n");
 }
 
 static void
@@ -253,6 +256,9 @@ edit_drop_and_add(void **state)
 	/* no end: it gets one */
 	edit(HEAD "A: b", 0, "Via: x\r\n", HEAD "A: b\r\nVia: x\r\n\r\n");
 	edit("HTTP/1.1 200 OK", 0, "Via: x\r\n", HEAD "Via: x\r\n\r\n");
+	edit("HTTP/1.1 200 OK\r", 0, "Via: x\r\n", HEAD "Via: x\r\n\r\n");
+	edit(HEAD "A: b\r", 0, "Via: x\r\n", HEAD "A: b\r\nVia: x\r\n\r\n");
+	edit(HEAD "A: b\r\n\r", 0, "Via: x\r\n", HEAD "A: b\r\nVia: x\r\n\r\n");
 	edit(HEAD "ETag: b", 2, "", HEAD "\r\n");
 	/* no first line */
 	edit("Content-Length: 5\r\n\r\n", 2, "Via: x\r\n", "Via: x\r\n\r\n");

@@ -188,6 +188,9 @@ allow(void **state)
 	assert_true(h.allow_204 && h.allow_206 && h.allow_trailers);
 	h = good(O "allow: 206\r\nALLOW: 204\r\n\r\n");
 	assert_true(h.allow_204 && h.allow_206);
+	h = good(O "Allow: 204\r\nAllow: 206\r\nAllow: trailers\r\n"
+		   "Allow: x\r\n\r\n");
+	assert_true(h.allow_204 && h.allow_206 && h.allow_trailers);
 	h = good(O "Allow: 2045, 1204, 20 4, 204;q=1, trailersx\r\n\r\n");
 	assert_false(h.allow_204 || h.allow_206 || h.allow_trailers);
 	h = good(O "Allow: \r\n\r\n");
