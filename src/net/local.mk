@@ -24,7 +24,8 @@ tests_unit_test_tx_release_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir
 tests_unit_test_tx_release_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
 endif
 if HAVE_CMOCKA
-POOL_TESTS = tests/unit/test_outq tests/unit/test_spool
+POOL_TESTS = tests/unit/test_outq tests/unit/test_spool tests/unit/test_sched \
+  tests/unit/test_sched_life
 check_PROGRAMS += $(POOL_TESTS)
 TESTS += $(POOL_TESTS)
 tests_unit_test_outq_SOURCES = tests/unit/test_outq.c
@@ -33,4 +34,11 @@ tests_unit_test_outq_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c
 tests_unit_test_spool_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_spool_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+SCHED_WORLD = tests/unit/sched_world.h tests/unit/sched_world.c
+tests_unit_test_sched_SOURCES = tests/unit/test_sched.c $(SCHED_WORLD)
+tests_unit_test_sched_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_sched_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_sched_life_SOURCES = tests/unit/test_sched_life.c $(SCHED_WORLD)
+tests_unit_test_sched_life_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_sched_life_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 endif

@@ -17,6 +17,7 @@
 #define SECOND_STEAL_US ((uint64_t)10000)
 #define OVERDUE_SLACK_US ((uint64_t)50000) /* the worker's own timer first */
 #define KILL_AFTER_US ((uint64_t)1000000)
+#define BEGIN_WITHIN_US ((uint64_t)5000000) /* of what it has been given */
 #define STUCK_AFTER_US ((uint64_t)2000000)
 #define JOB_BUCKETS 1024
 #define SLOTS 2
@@ -331,11 +332,11 @@ arm_for_running(struct worker *w)
 {
 	const struct sent *second = &w->sent[1];
 
-	if (!w->sent[0].started) {
+	if (idle(w))
 		timer_disarm(w->sched->tq, &w->timer);
-		return;
-	}
-	if (second->scan_id != 0 && second->job != NULL)
+	else if (!w->sent[0].started)
+		arm_worker(w, clock_mono_us() + BEGIN_WITHIN_US);
+	else if (second->scan_id != 0 && second->job != NULL)
 		arm_worker(w, second->sent_us + SECOND_STEAL_US);
 	else
 		arm_worker(w, overdue_at(w));
@@ -371,12 +372,29 @@ late_step(struct worker *w)
 	}
 }
 
+/* It was given a scan and does not begin: stopped, or lost in a loop. */
+static void
+never_began(struct worker *w)
+{
+	struct sched *s = w->sched;
+
+	log_warn("worker-stopped", "slot=%u incarnation=%llu", w->id.slot,
+	    (unsigned long long)w->id.incarnation);
+	METRIC_INC(workers_killed_total);
+	s->ops.overdue(s->ops.ctx, &w->id);
+	worker_over(w, SCHED_LOST);
+}
+
 static void
 worker_timer_fired(struct timer *t)
 {
 	struct worker *w = CONTAINER_OF(t, struct worker, timer);
 	uint64_t now = clock_mono_us();
 
+	if (!w->sent[0].started) {
+		never_began(w);
+		return;
+	}
 	if (w->late == LATE_NO && now < overdue_at(w)) {
 		steal_second(w);
 		arm_for_running(w);
@@ -456,8 +474,7 @@ send_job(struct worker *w, struct job *j)
 	t->quick = j->lane == LANE_SMALL;
 	t->sent_us = clock_mono_us();
 	t->budget_us = j->spec.rq.budget_us;
-	if (t == &w->sent[1])
-		arm_for_running(w);
+	arm_for_running(w);
 	return true;
 }
 
