@@ -184,7 +184,8 @@ make_memfd(struct spool *s)
 		(void)close(fd);
 		return -1;
 	}
-	memcpy(map, s->mem, (size_t)s->size);
+	if (s->size > 0)
+		memcpy(map, s->mem, (size_t)s->size);
 	free(s->mem);
 	s->mem = map;
 	s->cap = SPOOL_MEMFD_MAX;

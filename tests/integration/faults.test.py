@@ -89,8 +89,8 @@ def clean(server, seconds=5):
         time.monotonic() - start))
 
 
-def outcome(server, word, count=1):
-    return server.wait_access("outcome=" + word, 10, count)
+def outcome(server, word):
+    return server.wait_access("outcome=" + word)
 
 
 @case()

@@ -165,7 +165,7 @@ test_namespace(void **state)
 static int
 allocate(const char *dir)
 {
-	void *p = malloc((size_t)512 << 20);
+	void *volatile p = malloc((size_t)512 << 20); /* not optimised away */
 
 	(void)dir;
 	return p == NULL ? 0 : 1;

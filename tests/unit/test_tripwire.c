@@ -164,7 +164,7 @@ test_memory(void **state)
 {
 	/* volatile: the compiler must not know better */
 	volatile size_t much = SIZE_MAX / 4;
-	void *p, *volatile q;
+	void *volatile p, *volatile q;
 
 	(void)state;
 	if (!tripwire_sees_memory()) {

@@ -319,12 +319,11 @@ class Tolsey(Server):
         with open(self.path("event.log"), errors="replace") as f:
             return f.read()
 
-    def wait_access(self, word, timeout=10, count=1):
-        """The access lines with this word, once there are so many."""
+    def wait_access(self, *words):
+        """The access lines with all these words, once there is one."""
         def found():
-            lines = [x for x in self.access() if word in x]
-            return lines if len(lines) >= count else None
-        return wait_for(found, timeout, "no access line with " + word)
+            return [x for x in self.access() if all(w in x for w in words)]
+        return wait_for(found, 10, "no access line with %r" % (words,))
 
     def control(self, *words):
         return subprocess.run(
