@@ -43,6 +43,6 @@ struct outq_file {
 };
 int outq_next(
     const struct outq *q, struct iovec *iov, int max, struct outq_file *file);
-/* n bytes of what outq_next() gave were sent. */
+/* n bytes of what outq_next() gave were sent: it must be asked again. */
 void outq_sent(struct outq *q, uint64_t n);
 #endif

@@ -244,12 +244,14 @@ take_output(struct world *w)
 			outq_sent(&w->out, (uint64_t)n);
 			continue;
 		}
+		n = 0;
 		for (int i = 0; i < niov; i++) {
 			assert_int_equal(buf_append(&w->sent, iov[i].iov_base,
 					     iov[i].iov_len),
 			    0);
-			outq_sent(&w->out, iov[i].iov_len);
+			n += (ssize_t)iov[i].iov_len;
 		}
+		outq_sent(&w->out, (uint64_t)n);
 	}
 }
 
