@@ -96,6 +96,16 @@ metrics_sum(struct metrics *sum, const struct metrics *const blocks[], size_t n)
 	}
 }
 
+void
+metrics_clear_gauges(struct metrics *m)
+{
+	for (size_t i = 0; i < COUNTOF(rows); i++)
+		if (rows[i].kind == KIND_GAUGE)
+			__atomic_store_n(
+			    (uint64_t *)(void *)((char *)m + rows[i].offset), 0,
+			    __ATOMIC_RELAXED);
+}
+
 static const char *
 kind_word(enum kind k)
 {

@@ -37,6 +37,9 @@ void metrics_use(struct metrics *block);
 #define METRIC_SET(id, v) \
 	__atomic_store_n(&metrics->id, (uint64_t)(v), __ATOMIC_RELAXED)
 
+/* What its writer, which has ended, had going on: no longer. */
+void metrics_clear_gauges(struct metrics *m);
+
 /* Adds the n blocks up into *sum; services are matched by name. */
 void metrics_sum(
     struct metrics *sum, const struct metrics *const blocks[], size_t n);

@@ -181,6 +181,13 @@ chan_free(struct chan **cp)
 	free(c);
 }
 
+void
+chan_poll(struct chan *c)
+{
+	if (!c->ended)
+		on_readable(c->fd, EV_READ, c);
+}
+
 int
 chan_fd(const struct chan *c)
 {

@@ -38,6 +38,8 @@ struct chan *chan_new(struct event_base *base, int fd, enum role self,
     enum role peer, const struct chan_ops *ops, void *ctx);
 void chan_free(struct chan **c); /* safe inside its own callbacks */
 int chan_fd(const struct chan *c);
+/* Takes what has arrived now, as the loop would: last words of the dead. */
+void chan_poll(struct chan *c);
 
 enum chan_sent {
 	CHAN_SENT,

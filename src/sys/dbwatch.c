@@ -2,9 +2,12 @@
 #include "sys/dbwatch.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "base/str.h"
 
 /* FNV-1a: no secret is at stake, only whether something moved. */
 static uint64_t
@@ -17,14 +20,26 @@ mix(uint64_t h, const void *p, size_t len)
 	return h;
 }
 
+/* What freshclam keeps beside them changes without a new signature. */
+static bool
+is_signature_file(const char *name)
+{
+	struct slice s = slice_of(name);
+
+	return name[0] != '.' && !slice_eq(s, SLICE_LIT("freshclam.dat")) &&
+	       !slice_eq(s, SLICE_LIT("mirrors.dat")) &&
+	       !slice_case_has_suffix(s, SLICE_LIT(".lock")) &&
+	       !slice_case_has_suffix(s, SLICE_LIT(".log")) &&
+	       !slice_case_has_suffix(s, SLICE_LIT(".tmp"));
+}
+
 static uint64_t
 one_file(int dir_fd, const char *name)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 	struct stat st;
 
-	if (name[0] == '.' || fstatat(dir_fd, name, &st, 0) == -1 ||
-	    !S_ISREG(st.st_mode))
+	if (fstatat(dir_fd, name, &st, 0) == -1 || !S_ISREG(st.st_mode))
 		return 0;
 	h = mix(h, name, strlen(name));
 	h = mix(h, &st.st_ino, sizeof(st.st_ino));
@@ -42,10 +57,11 @@ dbwatch_fingerprint(const char *folder)
 	if (strcmp(folder, "embedded") == 0)
 		return 1;
 	if ((d = opendir(folder)) == NULL)
-		return 0;
+		return errno == ENOTDIR ? one_file(AT_FDCWD, folder) : 0;
 	/* added up, so that the order of the folder does not matter */
 	while ((e = readdir(d)) != NULL)
-		sum += one_file(dirfd(d), e->d_name);
+		if (is_signature_file(e->d_name))
+			sum += one_file(dirfd(d), e->d_name);
 	(void)closedir(d);
 	return sum;
 }

@@ -6,7 +6,7 @@
 
 /*
  * A number that changes with the set of files, their sizes, inodes and times;
- * 0 when the folder cannot be read. "embedded" is always 1.
+ * 0 when the folder (or single file) cannot be read. "embedded" is always 1.
  */
 uint64_t dbwatch_fingerprint(const char *folder);
 #endif

@@ -25,10 +25,11 @@ feed_start(struct parent *p, const struct feed *f)
 {
 	bool scan = f->role == ROLE_SCAN;
 	struct msg_start m = { .instance = f->instance,
-		.nets = p->conf != NULL ? (uint32_t)p->conf->net_processes : 1,
+		.nets =
+		    p->first != NULL ? (uint32_t)p->first->net_processes : 1,
 		.uid = scan ? p->scan_uid : p->uid,
 		.gid = scan ? p->scan_gid : p->gid,
-		.sandbox = p->conf != NULL ? p->conf->sandbox : 0 };
+		.sandbox = p->first != NULL ? p->first->sandbox : 0 };
 
 	return tell(f, MSG_START, &m, -1);
 }
@@ -69,7 +70,15 @@ feed_conf(struct parent *p, const struct feed *f, const struct conf *c)
 	return rc;
 }
 
-/* -1: stderr or syslog. */
+/* In the background there is no stderr to write to. */
+static bool
+wants_syslog(const struct parent *p, const char *path)
+{
+	return strcmp(path, "syslog") == 0 ||
+	       (p->background && strcmp(path, "stderr") == 0);
+}
+
+/* -1: it cannot be opened, which has been said. */
 static int
 open_log(const struct parent *p, const char *path)
 {
@@ -77,8 +86,9 @@ open_log(const struct parent *p, const char *path)
 
 	if (strcmp(path, "stderr") == 0)
 		return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	fd = open(
-	    path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	fd = open(path,
+	    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+	    0640);
 	if (fd == -1)
 		log_error("log-file", "path=%s error=\"%s\"",
 		    LOG_Q(slice_of(path)), strerror(errno));
@@ -94,13 +104,28 @@ feed_log(struct parent *p, const struct feed *f, enum log_stream stream,
 {
 	struct msg_log m = { .stream = stream,
 		.level = p->conf->log_level,
-		.syslog = strcmp(path, "syslog") == 0 };
+		.syslog = wants_syslog(p, path) };
 	int fd = m.syslog ? -1 : open_log(p, path), rc;
 
 	rc = tell(f, MSG_LOG, &m, fd);
 	if (fd != -1)
 		(void)close(fd);
 	return rc;
+}
+
+void
+feed_own_log(struct parent *p)
+{
+	const char *path = p->conf->log_file;
+	int fd;
+
+	log_set_level((enum log_level)p->conf->log_level);
+	if (wants_syslog(p, path))
+		log_set_syslog(LOG_EVENTS, "tolsey");
+	else if (strcmp(path, "stderr") == 0)
+		log_set_fd(LOG_EVENTS, STDERR_FILENO);
+	else if ((fd = open_log(p, path)) != -1)
+		log_set_fd(LOG_EVENTS, fd);
 }
 
 int
@@ -115,12 +140,16 @@ feed_logs(struct parent *p, const struct feed *f)
 	return f->role == ROLE_NET ? feed_log(p, f, LOG_ACCESS, access) : 0;
 }
 
+/* ctl only reads. */
 int
 feed_metrics(struct parent *p, const struct feed *f, unsigned int block)
 {
-	struct msg_metrics m = { .block = block, .nblocks = p->nblocks };
+	bool reader = f->role == ROLE_CTL;
+	struct msg_metrics m = { .block = reader ? UINT32_MAX : block,
+		.nblocks = PARENT_BLOCKS };
 
-	return tell(f, MSG_METRICS, &m, p->metrics_fd);
+	return tell(
+	    f, MSG_METRICS, &m, reader ? p->metrics_read_fd : p->metrics_fd);
 }
 
 /* The folder that holds NAME.so: as configured, of the build tree, installed.
@@ -184,7 +213,7 @@ feed_module(const struct feed *f, const struct conf *c, const char *module,
 	return rc;
 }
 
-static int
+int
 feed_template(const struct feed *f, const struct conf *c, char *why, size_t len)
 {
 	struct msg_none none = { 0 };
@@ -207,17 +236,15 @@ feed_template(const struct feed *f, const struct conf *c, char *why, size_t len)
 }
 
 int
-feed_modules(struct parent *p, const struct feed *f, const struct conf *c,
-    char *why, size_t len)
+feed_modules(const struct feed *f, const struct conf *c, char *why, size_t len)
 {
 	static const char *const usual[] = { "clamav_scan", "echo" };
 
-	(void)p;
 	for (size_t i = 0; c->modules.n == 0 && i < COUNTOF(usual); i++)
 		if (feed_module(f, c, usual[i], why, len) == -1)
 			return -1;
 	for (size_t i = 0; i < c->modules.n; i++)
 		if (feed_module(f, c, c->modules.v[i], why, len) == -1)
 			return -1;
-	return feed_template(f, c, why, len);
+	return 0;
 }

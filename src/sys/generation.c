@@ -16,10 +16,13 @@
 #include "base/log.h"
 #include "sys/backoff.h"
 #include "sys/dbwatch.h"
+#include "sys/notify.h"
 #include "sys/parent.h"
 #include "sys/proc.h"
 
 #define STABLE_LOOKS 2 /* looks, 1 s apart, at an unchanged folder */
+#define NEVER UINT64_MAX
+#define RETIRED_MARGIN_MS 30000
 
 static void
 loader_free(struct loader *l)
@@ -66,35 +69,89 @@ load_again_or_answer(struct parent *p, bool ok, const char *text)
 	(void)event_add(p->again_timer, &(struct timeval){ 0, 0 });
 }
 
-/* The old generation, if any, goes on; at start it is tried again. */
+/*
+ * When to try again without anything having changed: soon while no loader
+ * serves, else with the next look at the files.
+ */
+static void
+plan_retry(struct parent *p)
+{
+	uint64_t now = clock_mono_us();
+
+	if (p->current == NULL)
+		p->retry_at_us = now + backoff_us(&p->load_fails, 0);
+	else if (p->conf->self_check > 0)
+		p->retry_at_us = now + p->conf->self_check * 1000;
+	else
+		p->retry_at_us = NEVER;
+}
+
+/* The old generation, if any, goes on. */
 static void
 load_failed(struct parent *p, const char *why)
 {
 	struct msg_text t;
 
 	memset(&t, 0, sizeof(t));
-	(void)str_copy(t.text, sizeof(t.text), slice_of(why));
+	(void)str_copy_clean(t.text, sizeof(t.text), slice_of(why), "");
 	log_error("load-failed", "serving=%u why=%s", p->loaded.generation,
 	    LOG_Q(slice_of(why)));
 	METRIC_INC(reload_failures_total);
-	(void)str_copy_clean(p->last_reload_error, sizeof(p->last_reload_error),
-	    slice_of(why), "");
-	p->retry_at_us = clock_mono_us() + backoff_us(&p->load_fails, 0);
+	memcpy(p->last_reload_error, t.text, sizeof(p->last_reload_error));
+	plan_retry(p);
 	if (p->loaded.generation == 0)
 		children_send(p, ROLE_NET | ROLE_CTL, MSG_NO_GENERATION, &t);
-	load_again_or_answer(p, false, why);
+	load_again_or_answer(p, false, t.text);
+}
+
+/* The longest that its workers may still be at. */
+static uint64_t
+longest_scan_ms(const struct conf *c)
+{
+	uint64_t ms = 0;
+
+	for (size_t i = 0; i < c->nservices; i++)
+		if (c->services[i].scan_timeout_max > ms)
+			ms = c->services[i].scan_timeout_max;
+	return ms;
 }
 
 static void
 retire(struct loader *l)
 {
 	struct msg_number drain = { 0 };
+	uint64_t ms;
+	struct timeval tv;
 
 	if (l == NULL || l->retired)
 		return;
 	l->retired = true;
 	if (l->chan != NULL)
 		(void)chan_queue(l->chan, MSG_DRAIN, &drain, -1);
+	if (l->standby_follows)
+		return; /* nets that drain may keep it for long */
+	ms = longest_scan_ms(l->parent->conf) + RETIRED_MARGIN_MS;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = 0;
+	(void)event_add(l->timer, &tv);
+}
+
+static void
+say_loaded(const struct loader *l, const struct msg_loaded *m)
+{
+	char status[160];
+
+	log_notice("loaded",
+	    "generation=%u signatures=%u load_ms=%u engine=\"%.32s\" "
+	    "database=\"%.96s\"%s",
+	    l->generation, m->signatures, m->load_ms, m->engine, m->database,
+	    m->embedded ? " (the embedded set: only for trying out; install "
+			  "clamav-freshclam for the real one)"
+			: "");
+	(void)snprintf(status, sizeof(status),
+	    "STATUS=generation %u, %u signatures, %.96s", l->generation,
+	    m->signatures, m->database);
+	notify(status);
 }
 
 static void
@@ -105,24 +162,24 @@ take_over(struct loader *l, const struct msg_loaded *m)
 	struct loader *old = p->current;
 
 	l->loaded = true;
-	if (l->timer != NULL)
-		(void)event_del(l->timer);
+	l->since_us = clock_mono_us();
+	(void)event_del(l->timer);
 	p->loading = NULL;
 	p->current = l;
 	p->loaded = *m;
 	p->loaded.generation = l->generation;
 	p->load_fails = 0;
+	p->retry_at_us = NEVER;
 	p->last_reload_error[0] = '\0';
-	p->last_fingerprint = l->fingerprint;
 	METRIC_INC(reloads_total);
-	log_notice("loaded",
-	    "generation=%u signatures=%u load_ms=%u engine=\"%.32s\" "
-	    "database=\"%.96s\"%s",
-	    l->generation, m->signatures, m->load_ms, m->engine, m->database,
-	    m->embedded ? " (the embedded set: only for trying out; install "
-			  "clamav-freshclam for the real one)"
-			: "");
+	say_loaded(l, m);
 	(void)chan_queue(l->chan, MSG_SERVE, &none, -1);
+	if (l->standby) {
+		l->standby = false;
+		if (old != NULL)
+			old->standby_follows = true;
+		children_hand_over(p);
+	}
 	children_send(p, ROLE_NET | ROLE_CTL, MSG_GENERATION, &p->loaded);
 	retire(old);
 	load_again_or_answer(p, true, "loaded");
@@ -172,7 +229,8 @@ load_timeout(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	(void)str_copy(l->why, sizeof(l->why),
-	    SLICE_LIT("loading took longer than LoadTimeout"));
+	    l->retired ? SLICE_LIT("it did not end in time")
+		       : SLICE_LIT("loading took longer than LoadTimeout"));
 	(void)kill(l->pid, SIGKILL);
 }
 
@@ -204,12 +262,12 @@ feed_slots(struct loader *l)
 	struct parent *p = l->parent;
 	struct msg_slot_dir m;
 
+	jail_dirs_renew(&p->jails, l->set);
 	for (unsigned int i = 0; i < p->workers; i++) {
 		memset(&m, 0, sizeof(m));
 		m.slot = i;
 		m.jail = p->jails.mounted ? MSG_JAIL_TMPFS : MSG_JAIL_DIR;
-		jail_dirs_path(
-		    &p->jails, l->generation, i, m.path, sizeof(m.path));
+		jail_dirs_path(&p->jails, l->set, i, m.path, sizeof(m.path));
 		if (chan_queue(l->chan, MSG_SLOT, &m, -1) != CHAN_SENT)
 			return -1;
 	}
@@ -227,8 +285,9 @@ feed_loader(struct loader *l)
 	if (feed_start(p, &f) == -1 || feed_conf(p, &f, p->conf) == -1 ||
 	    feed_logs(p, &f) == -1 || feed_slots(l) == -1)
 		return -1;
-	for (unsigned int i = 0; i < p->conf->net_processes; i++)
-		if ((net = child_net(p, i)) != NULL && join(l, net) == -1)
+	for (unsigned int i = 0; i < p->first->net_processes; i++)
+		if ((net = child_net(p, i, l->standby)) != NULL &&
+		    join(l, net) == -1)
 			return -1;
 	return chan_queue(l->chan, MSG_GO, &none, -1) == CHAN_SENT ? 0 : -1;
 }
@@ -241,18 +300,66 @@ loader_begin(struct loader *l)
 		(suseconds_t)(p->conf->load_timeout % 1000 * 1000) };
 	int fds[2];
 
-	if (chan_pair(fds) == -1)
+	l->timer = event_new(p->base, -1, 0, load_timeout, l);
+	if (l->timer == NULL || chan_pair(fds) == -1)
 		return -1;
 	l->pid = proc_spawn("tolsey-scan", NULL, fds[1]);
 	(void)close(fds[1]);
 	l->chan =
 	    chan_new(p->base, fds[0], ROLE_PARENT, ROLE_SCAN, &loader_ops, l);
-	if (l->pid == -1 || l->chan == NULL)
-		return -1;
-	l->timer = event_new(p->base, -1, 0, load_timeout, l);
-	if (l->timer == NULL || event_add(l->timer, &tv) == -1)
+	if (l->pid == -1 || l->chan == NULL || event_add(l->timer, &tv) == -1)
 		return -1;
 	return feed_loader(l);
+}
+
+/* A set of jail folders that no loader uses, the one unused for longest. */
+static int
+free_set(const struct parent *p)
+{
+	const struct loader *l;
+	int best = -1;
+
+	for (unsigned int i = 0; i < JAIL_SETS; i++) {
+		TAILQ_FOREACH (l, &p->loaders, link)
+			if (l->set == i)
+				break;
+		if (l == NULL &&
+		    (best == -1 || p->set_used[i] < p->set_used[best]))
+			best = (int)i;
+	}
+	return best;
+}
+
+/* It may have begun before what is asked for was there: once more then. */
+static bool
+must_wait(struct parent *p, const char *why)
+{
+	if (p->loading == NULL && free_set(p) != -1)
+		return false;
+	if (p->loading == NULL)
+		log_notice(
+		    "load-waits", "for=\"older workers\" why=\"%s\"", why);
+	p->load_again = true;
+	return true;
+}
+
+static struct loader *
+loader_new(struct parent *p)
+{
+	struct loader *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->parent = p;
+	l->generation = ++p->last_generation;
+	l->set = (unsigned int)free_set(p);
+	l->standby = children_standing_by(p);
+	l->since_us = clock_mono_us();
+	l->since_wall_us = clock_wall_us();
+	p->set_used[l->set] = l->generation;
+	p->last_fingerprint = dbwatch_fingerprint(p->conf->database_directory);
+	TAILQ_INSERT_TAIL(&p->loaders, l, link);
+	return l;
 }
 
 void
@@ -260,84 +367,97 @@ generation_begin(struct parent *p, const char *why)
 {
 	struct loader *l;
 
-	if (p->stopping)
+	if (p->stopping || must_wait(p, why))
 		return;
-	if (p->loading != NULL) {
-		/* it may have begun before what is asked for was there */
-		p->load_again = true;
-		return;
-	}
-	l = calloc(1, sizeof(*l));
-	if (l == NULL) {
+	p->load_again = false;
+	p->stable_looks = 0;
+	p->retry_at_us = NEVER;
+	if ((l = loader_new(p)) == NULL) {
 		load_failed(p, "out of memory");
 		return;
 	}
-	l->parent = p;
-	l->generation = ++p->last_generation;
-	l->fingerprint = dbwatch_fingerprint(p->conf->database_directory);
-	TAILQ_INSERT_TAIL(&p->loaders, l, link);
 	p->loading = l;
 	log_info("loading", "generation=%u why=\"%s\"", l->generation, why);
 	if (loader_begin(l) == 0)
 		return;
 	if (l->pid > 0)
 		(void)kill(l->pid, SIGKILL);
-	load_failed(p, "tolsey-scan cannot be started");
 	loader_free(l);
+	load_failed(p, "tolsey-scan cannot be started");
+}
+
+/* Its workers go on; a new one is needed for new workers. */
+static void
+serving_loader_died(struct loader *l, const char *why)
+{
+	struct parent *p = l->parent;
+	uint64_t lived = clock_mono_us() - l->since_us;
+
+	log_error("loader-died", "generation=%u why=%s", l->generation,
+	    LOG_Q(slice_of(why)));
+	METRIC_INC(child_restarts_total);
+	loader_free(l);
+	p->retry_at_us = clock_mono_us() + backoff_us(&p->loader_deaths, lived);
+	generation_watch(p);
+}
+
+static void
+describe_end(const struct loader *l, int status, char *out, size_t len)
+{
+	if (l->why[0] != '\0')
+		(void)str_copy(out, len, slice_of(l->why));
+	else if (WIFSIGNALED(status))
+		(void)snprintf(
+		    out, len, "the loader died of signal %d", WTERMSIG(status));
+	else
+		(void)snprintf(out, len, "the loader ended with status %d",
+		    WEXITSTATUS(status));
 }
 
 bool
 generation_exited(struct parent *p, pid_t pid, int status)
 {
 	struct loader *l;
-	char why[MSG_TEXT_MAX + 64];
+	char why[MSG_TEXT_MAX];
 
 	TAILQ_FOREACH (l, &p->loaders, link)
 		if (l->pid == pid)
 			break;
 	if (l == NULL)
 		return false;
-	/* its last words may still be in the channel */
 	if (l->chan != NULL)
-		(void)event_base_loop(p->base, EVLOOP_NONBLOCK);
-	if (WIFSIGNALED(status) && l->why[0] == '\0')
-		(void)snprintf(why, sizeof(why), "the loader died of signal %d",
-		    WTERMSIG(status));
-	else
-		(void)snprintf(why, sizeof(why), "%s",
-		    l->why[0] != '\0' ? l->why : "the loader ended");
-	if (l == p->loading && !p->stopping) {
+		chan_poll(l->chan); /* its last words */
+	describe_end(l, status, why, sizeof(why));
+	if (l == p->current && !p->stopping) {
+		serving_loader_died(l, why);
+	} else if (l == p->loading && !p->stopping) {
 		loader_free(l);
 		load_failed(p, why);
-		return true;
-	}
-	if (l == p->current && !p->stopping) {
-		/* its workers go on; a new one is needed for new workers */
-		log_error("loader-died", "generation=%u why=%s", l->generation,
-		    LOG_Q(slice_of(why)));
-		METRIC_INC(child_restarts_total);
+	} else {
 		loader_free(l);
-		generation_begin(p, "the loader died");
-		return true;
+		/* its folders are free for who waits for them */
+		if (p->load_again && p->loading == NULL)
+			generation_begin(p, "asked for before");
 	}
-	loader_free(l);
 	return true;
 }
 
 void
 generation_join_net(struct parent *p, struct child *net)
 {
+	struct msg_text t;
 	struct loader *l;
 
 	TAILQ_FOREACH (l, &p->loaders, link)
-		if (!l->retired && l->chan != NULL && join(l, net) == -1)
+		if (!l->retired && l->chan != NULL &&
+		    l->standby == net->standby && join(l, net) == -1)
 			log_error("cannot-join", "net=%u generation=%u",
 			    net->instance, l->generation);
-	if (p->loaded.generation != 0)
+	if (net->standby)
+		return;
+	if (p->loaded.generation != 0) {
 		(void)chan_queue(net->chan, MSG_GENERATION, &p->loaded, -1);
-	else if (p->loading == NULL) {
-		struct msg_text t;
-
+	} else if (p->loading == NULL) {
 		memset(&t, 0, sizeof(t));
 		(void)chan_queue(net->chan, MSG_NO_GENERATION, &t, -1);
 	}
@@ -357,38 +477,75 @@ generation_stuck(struct parent *p, const struct msg_worker *w)
 		}
 }
 
-/* Each second: SelfCheck, and another try while there is no generation. */
+/* The files are not as they were when last loaded, but are still by now. */
+static bool
+files_changed(struct parent *p, uint64_t now)
+{
+	uint64_t seen;
+
+	if (p->current != NULL && p->stable_looks == 0 &&
+	    (p->conf->self_check == 0 || now < p->next_look_us))
+		return false;
+	seen = dbwatch_fingerprint(p->conf->database_directory);
+	if (seen == p->last_fingerprint) {
+		p->stable_looks = 0;
+		p->next_look_us = now + p->conf->self_check * 1000;
+		return false;
+	}
+	p->stable_looks = seen == p->seen_fingerprint ? p->stable_looks + 1 : 1;
+	p->seen_fingerprint = seen;
+	return p->stable_looks > STABLE_LOOKS;
+}
+
+/* SelfCheck, and another try after a failure. */
 void
 generation_watch(struct parent *p)
 {
-	uint64_t now = clock_mono_us(), seen;
-	bool none = p->loaded.generation == 0;
+	uint64_t now = clock_mono_us();
 
-	if (p->loading != NULL || p->stopping || p->conf->self_check == 0)
+	if (p->loading != NULL || p->stopping || p->load_again)
 		return;
-	if (!none && p->stable_looks == 0 && now < p->next_look_us)
-		return;
-	seen = dbwatch_fingerprint(p->conf->database_directory);
-	p->stable_looks = seen == p->seen_fingerprint ? p->stable_looks + 1 : 1;
-	p->seen_fingerprint = seen;
-	if (none ? now >= p->retry_at_us
-		 : seen != p->last_fingerprint &&
-		       p->stable_looks > STABLE_LOOKS) {
-		generation_begin(p, none ? "another try" : "files changed");
-		p->last_fingerprint = seen;
-		p->stable_looks = 0;
-	} else if (seen == p->last_fingerprint) {
-		p->stable_looks = 0;
-		p->next_look_us = now + p->conf->self_check * 1000;
+	if (now >= p->retry_at_us)
+		generation_begin(p, "another try");
+	else if (files_changed(p, now))
+		generation_begin(p, "files changed");
+}
+
+void
+generation_send_logs(struct parent *p)
+{
+	struct loader *l;
+
+	TAILQ_FOREACH (l, &p->loaders, link) {
+		struct feed f = { l->chan, ROLE_SCAN, l->generation };
+
+		if (l->chan != NULL && feed_logs(p, &f) == -1)
+			log_error("logs-not-sent", "role=scan");
 	}
 }
 
 void
-generation_end_all(struct parent *p, int sig)
+generation_kill(struct parent *p, int sig)
 {
 	struct loader *l;
 
 	TAILQ_FOREACH (l, &p->loaders, link)
 		if (l->pid > 0)
 			(void)kill(l->pid, sig);
+}
+
+void
+generation_hang_up(struct parent *p)
+{
+	struct loader *l;
+
+	TAILQ_FOREACH (l, &p->loaders, link)
+		chan_free(&l->chan);
+}
+
+void
+generation_free(struct parent *p)
+{
+	while (!TAILQ_EMPTY(&p->loaders))
+		loader_free(TAILQ_FIRST(&p->loaders));
 }

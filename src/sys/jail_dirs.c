@@ -1,28 +1,77 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 #include "sys/jail_dirs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/str.h"
+#include "ipc/privdrop.h"
 
-#define SETS 2
-#define REMOVE_FDS 16
+#define MAX_DEPTH 64
 
 void
 jail_dirs_path(const struct jail_dirs *j, unsigned int set, unsigned int slot,
     char *out, size_t len)
 {
-	(void)snprintf(out, len, "%s/%u-%u", j->base, set % SETS, slot);
+	(void)snprintf(out, len, "%s/%u-%u", j->base, set % JAIL_SETS, slot);
 }
+
+/* ---- removing, by descriptors: a worker cannot lead us elsewhere ---- */
+
+static void empty_folder(int fd, unsigned int depth);
+
+static void
+remove_entry(int dir_fd, const char *name, unsigned int depth)
+{
+	int fd;
+
+	if (unlinkat(dir_fd, name, 0) == 0 || depth == MAX_DEPTH)
+		return;
+	fd = openat(
+	    dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	empty_folder(fd, depth + 1);
+	(void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+}
+
+/* Takes the descriptor over. */
+static void
+empty_folder(int fd, unsigned int depth)
+{
+	DIR *d = fdopendir(fd);
+	struct dirent *e;
+
+	if (d == NULL) {
+		(void)close(fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			remove_entry(fd, e->d_name, depth);
+	(void)closedir(d);
+}
+
+static void
+empty_path(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd != -1)
+		empty_folder(fd, 0);
+}
+
+/* ---- making ---- */
 
 static int
 make_base(struct jail_dirs *j, const char *folder)
@@ -38,27 +87,32 @@ make_base(struct jail_dirs *j, const char *folder)
 }
 
 static int
-make_one(const struct jail_dirs *j, const char *path, uint64_t size,
-    uint32_t uid, uint32_t gid)
+mount_one(const struct jail_dirs *j, const char *path)
 {
 	char options[128];
 
-	if (mkdir(path, 0700) == -1)
-		return -1;
-	if (!j->mounted)
-		return uid == UINT32_MAX ? 0 : chown(path, uid, gid);
 	(void)snprintf(options, sizeof(options),
 	    "size=%llu,nr_inodes=200000,mode=0700,uid=%u,gid=%u",
-	    (unsigned long long)size, uid, gid);
+	    (unsigned long long)j->size_each, j->uid, j->gid);
 	return mount("tolsey-worker", path, "tmpfs",
 	    MS_NOSUID | MS_NODEV | MS_NOEXEC, options);
 }
 
+static int
+make_one(const struct jail_dirs *j, const char *path)
+{
+	if (mkdir(path, 0700) == -1)
+		return -1;
+	if (j->mounted)
+		return mount_one(j, path);
+	return j->uid == UINT32_MAX ? 0 : chown(path, j->uid, j->gid);
+}
+
 /* A mount namespace of our own, so that nobody else sees the mounts. */
 static bool
-may_mount(struct jail_dirs *j, uint32_t uid)
+may_mount(struct jail_dirs *j)
 {
-	if (uid == UINT32_MAX) {
+	if (j->uid == UINT32_MAX) {
 		(void)str_copy(j->missing, sizeof(j->missing),
 		    SLICE_LIT("not started as root"));
 		return false;
@@ -72,14 +126,16 @@ may_mount(struct jail_dirs *j, uint32_t uid)
 }
 
 static int
-make_all(struct jail_dirs *j, uint64_t size, uint32_t uid, uint32_t gid)
+make_all(struct jail_dirs *j, const char *folder)
 {
 	char path[256];
 
-	for (unsigned int set = 0; set < SETS; set++)
+	if (make_base(j, folder) == -1)
+		return -1;
+	for (unsigned int set = 0; set < JAIL_SETS; set++)
 		for (unsigned int i = 0; i < j->slots; i++) {
 			jail_dirs_path(j, set, i, path, sizeof(path));
-			if (make_one(j, path, size, uid, gid) == -1)
+			if (make_one(j, path) == -1)
 				return -1;
 		}
 	return 0;
@@ -92,48 +148,79 @@ jail_dirs_make(struct jail_dirs *j, unsigned int slots, uint64_t size_each,
 {
 	memset(j, 0, sizeof(*j));
 	j->slots = slots;
-	j->mounted = may_mount(j, uid);
+	j->size_each = size_each;
+	j->uid = uid;
+	j->gid = gid;
+	j->mounted = may_mount(j);
 	if (j->mounted) {
-		if ((make_base(j, "/run") == 0 || make_base(j, "/tmp") == 0) &&
-		    make_all(j, size_each, uid, gid) == 0)
+		if (make_all(j, "/run") == 0)
+			return 0;
+		jail_dirs_remove(j);
+		if (make_all(j, "/tmp") == 0)
 			return 0;
 		(void)snprintf(j->missing, sizeof(j->missing),
 		    "no tmpfs can be mounted: %s", strerror(errno));
 		jail_dirs_remove(j);
 		j->mounted = false;
 	}
-	if (make_base(j, shared_tmpfs) == 0 &&
-	    make_all(j, size_each, uid, gid) == 0)
+	if (make_all(j, shared_tmpfs) == 0)
 		return 0;
 	(void)snprintf(err, errlen,
 	    "TemporaryDirectory %s: cannot make the workers' folders: %s",
 	    shared_tmpfs, strerror(errno));
+	jail_dirs_remove(j);
 	return -1;
 }
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+void
+jail_dirs_renew(const struct jail_dirs *j, unsigned int set)
 {
-	(void)st;
-	(void)type;
-	(void)ftw;
-	(void)remove(path);
-	return 0;
+	char path[256];
+
+	for (unsigned int i = 0; i < j->slots; i++) {
+		jail_dirs_path(j, set, i, path, sizeof(path));
+		if (!j->mounted)
+			empty_path(path);
+		else if (umount2(path, MNT_DETACH) == -1 ||
+			 mount_one(j, path) == -1)
+			log_warn("jail-not-renewed", "slot=%u error=\"%s\"", i,
+			    strerror(errno));
+	}
 }
 
 void
 jail_dirs_remove(struct jail_dirs *j)
 {
+	int saved = errno;
 	char path[256];
 
 	if (j->base[0] == '\0')
 		return;
-	for (unsigned int set = 0; j->mounted && set < SETS; set++)
+	for (unsigned int set = 0; set < JAIL_SETS; set++)
 		for (unsigned int i = 0; i < j->slots; i++) {
 			jail_dirs_path(j, set, i, path, sizeof(path));
-			(void)umount2(path, MNT_DETACH);
+			if (j->mounted)
+				(void)umount2(path, MNT_DETACH);
+			else
+				empty_path(path);
+			(void)rmdir(path);
 		}
-	(void)nftw(j->base, remove_entry, REMOVE_FDS,
-	    FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	(void)rmdir(j->base);
 	j->base[0] = '\0';
+	errno = saved;
+}
+
+bool
+jail_dirs_userns(uint32_t uid, uint32_t gid)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(privdrop(uid, gid) == 0 &&
+			      unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0
+			  ? 0
+			  : 1);
+	return pid > 0 && waitpid(pid, &status, 0) == pid &&
+	       WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -2,7 +2,8 @@ noinst_LIBRARIES += src/libsys.a
 src_libsys_a_SOURCES = src/sys/proc.h src/sys/proc.c src/sys/listen.h src/sys/listen.c \
   src/sys/notify.h src/sys/notify.c src/sys/jail_dirs.h src/sys/jail_dirs.c \
   src/sys/dbwatch.h src/sys/dbwatch.c src/sys/backoff.h src/sys/backoff.c \
-  src/sys/parent.h src/sys/parent.c src/sys/children.c src/sys/generation.c src/sys/feed.c
+  src/sys/parent.h src/sys/parent.c src/sys/open.c src/sys/reload.c \
+  src/sys/children.c src/sys/child_talk.c src/sys/generation.c src/sys/feed.c
 sbin_PROGRAMS += src/tolseyd
 src_tolseyd_SOURCES = src/sys/main.c
 src_tolseyd_LDADD = src/libsys.a src/libconf.a $(IPC_LIBS) $(BASE_LIBS)

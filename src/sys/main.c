@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /* tolseyd: options, users, and into the background. */
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,34 +183,73 @@ find_user(const char *directive, const char *name, uint32_t *uid, uint32_t *gid)
 	return 0;
 }
 
+/* The caller: ends as the start of the daemon did. */
+static _Noreturn void
+await_start(int fd, pid_t between)
+{
+	unsigned char status = EX_OSERR;
+	ssize_t n;
+
+	(void)waitpid(between, NULL, 0);
+	do
+		n = read(fd, &status, 1);
+	while (n == -1 && errno == EINTR);
+	if (n != 1)
+		fprintf(stderr, "tolseyd: it ended while it started\n");
+	_exit(n == 1 ? status : EX_OSERR);
+}
+
+static void
+detach_stdio(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; fd != -1 && i <= STDERR_FILENO; i++)
+		(void)dup2(fd, i);
+	if (fd > STDERR_FILENO)
+		(void)close(fd);
+}
+
 /*
- * Into the background; the caller waits until we serve or failed. Returns only
- * in the daemon, with the pipe to the caller.
+ * Into the background. Returns only in the daemon, with a pipe on which the
+ * caller awaits how the start went, and the caller's stderr for the reason.
  */
 static int
-daemonize(void)
+daemonize(struct parent *p)
 {
 	int fds[2];
-	char c;
 	pid_t pid;
 
-	if (pipe2(fds, O_CLOEXEC) == -1 || (pid = fork()) == -1) {
-		perror("tolseyd");
-		exit(EX_OSERR);
-	}
+	p->say_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (p->say_fd == -1 || pipe2(fds, O_CLOEXEC) == -1 ||
+	    (pid = fork()) == -1)
+		return -1;
 	if (pid > 0) {
-		int status = EX_OSERR << 8;
-
 		(void)close(fds[1]);
-		if (read(fds[0], &c, 1) == 1)
-			_exit(EX_OK);
-		(void)waitpid(pid, &status, 0);
-		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
+		await_start(fds[0], pid);
 	}
+	/* once more, so that no terminal can ever be ours */
+	if (setsid() == -1 || (pid = fork()) == -1 || chdir("/") == -1)
+		_exit(EX_OSERR);
+	if (pid > 0)
+		_exit(EX_OK);
 	(void)close(fds[0]);
-	(void)setsid();
-	(void)chdir("/");
-	return fds[1];
+	detach_stdio();
+	p->ready_pipe = fds[1];
+	p->background = true;
+	return 0;
+}
+
+/* We leave the folder that a relative path means. */
+static int
+make_absolute(struct options *o, char path[PATH_MAX])
+{
+	if (o->conf_file == NULL || o->conf_file[0] == '/')
+		return 0;
+	if (realpath(o->conf_file, path) == NULL)
+		return -1;
+	o->conf_file = path;
+	return 0;
 }
 
 static int
@@ -224,9 +265,20 @@ check_only(struct parent *p)
 	return status;
 }
 
+static int
+serve(struct parent *p, const struct options *o)
+{
+	if (!o->foreground && daemonize(p) == -1) {
+		fprintf(stderr, "tolseyd: %s\n", strerror(errno));
+		return EX_OSERR;
+	}
+	return parent_run(p);
+}
+
 int
 main(int argc, char *argv[])
 {
+	char path[PATH_MAX];
 	struct options o;
 	struct parent p;
 	int rc;
@@ -243,7 +295,8 @@ main(int argc, char *argv[])
 	print_warnings(p.next_conf);
 	if (find_user("User", p.next_conf->user, &p.uid, &p.gid) == -1 ||
 	    find_user("ScanUser", p.next_conf->scan_user, &p.scan_uid,
-		&p.scan_gid) == -1) {
+		&p.scan_gid) == -1 ||
+	    make_absolute(&o, path) == -1) {
 		conf_unref(&p.next_conf);
 		return EX_CONFIG;
 	}
@@ -251,10 +304,8 @@ main(int argc, char *argv[])
 	p.overrides = o.overrides;
 	p.noverrides = o.noverrides;
 	p.ready_pipe = -1;
-	p.metrics_fd = p.control_fd = p.metrics_listener_fd = -1;
-	if (o.check_only)
-		return check_only(&p);
-	if (!o.foreground)
-		p.ready_pipe = daemonize();
-	return parent_run(&p);
+	p.say_fd = STDERR_FILENO;
+	p.metrics_fd = p.metrics_read_fd = -1;
+	p.control_fd = p.metrics_listener_fd = -1;
+	return o.check_only ? check_only(&p) : serve(&p, &o);
 }

@@ -16,7 +16,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "sys/listen.h"
 #include "sys/notify.h"
 
 void
@@ -27,269 +26,45 @@ parent_finish(struct parent *p, int status)
 	(void)event_base_loopbreak(p->base);
 }
 
-/* ---- what is opened once ---- */
-
-static int
-open_metrics(struct parent *p)
+void
+parent_say(const struct parent *p, const char *fmt, ...)
 {
-	size_t len;
+	char line[1024];
+	va_list ap;
 
-	p->nblocks = PARENT_MAX_NETS + 1; /* our own first */
-	len = p->nblocks * sizeof(struct metrics);
-	p->metrics_fd = memfd_create("metrics", MFD_CLOEXEC);
-	if (p->metrics_fd == -1 || ftruncate(p->metrics_fd, (off_t)len) == -1)
-		return -1;
-	p->metrics = mmap(
-	    NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, p->metrics_fd, 0);
-	if (p->metrics == MAP_FAILED)
-		return -1;
-	metrics_use(&p->metrics[0]);
-	return 0;
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (p->say_fd != -1)
+		(void)dprintf(p->say_fd, "tolseyd: %s\n", line);
 }
 
-static int
-open_icap_listeners(struct parent *p, char *err, size_t errlen)
-{
-	const struct conf_list *l = &p->conf->listen;
-	unsigned int n = 0;
-
-	for (; n < l->n && n < PARENT_MAX_LISTENERS; n++) {
-		p->listeners[n] = listen_tcp(l->v[n], err, errlen);
-		if (p->listeners[n] == -1)
-			return -1;
-		p->nlisteners = n + 1;
-		listen_name(p->listeners[n], p->listener_names[n],
-		    sizeof(p->listener_names[n]));
-		log_notice("listening", "icap=%s", p->listener_names[n]);
-	}
-	return 0;
-}
-
-/* The folder of a socket under /run does not outlive a restart. */
+/* The caller of a daemon learns how the start went, and goes on. */
 static void
-make_socket_folder(const struct parent *p, const char *path)
+tell_caller(struct parent *p, int status)
 {
-	char folder[256];
-	char *slash;
+	unsigned char byte = (unsigned char)status;
 
-	if (str_copy(folder, sizeof(folder), slice_of(path)) >=
-	    sizeof(folder) - 1)
-		return;
-	if ((slash = strrchr(folder, '/')) == NULL || slash == folder)
-		return;
-	*slash = '\0';
-	if (mkdir(folder, 0755) == 0 && p->uid != UINT32_MAX &&
-	    chown(folder, p->uid, p->gid) == -1)
-		log_warn("socket-folder", "path=%s", LOG_Q(slice_of(folder)));
-}
-
-static int
-open_ctl_listeners(struct parent *p, char *err, size_t errlen)
-{
-	const char *path = p->conf->control_socket;
-	char name[96];
-
-	p->control_fd = p->metrics_listener_fd = -1;
-	if (path[0] != '\0') {
-		make_socket_folder(p, path);
-		p->control_fd = listen_unix(path, 0660, p->gid, err, errlen);
-		if (p->control_fd == -1) {
-			/* tolseyctl is missed, scanning is not */
-			log_warn("no-control-socket", "why=%s",
-			    LOG_Q(slice_of(err)));
-			err[0] = '\0';
-		}
-	}
-	if (p->conf->metrics_listen[0] == '\0')
-		return 0;
-	p->metrics_listener_fd =
-	    listen_tcp(p->conf->metrics_listen, err, errlen);
-	if (p->metrics_listener_fd == -1)
-		return -1;
-	listen_name(p->metrics_listener_fd, name, sizeof(name));
-	log_notice("listening", "metrics=http://%s/metrics", name);
-	return 0;
-}
-
-static int
-write_pid_file(const struct parent *p, char *err, size_t errlen)
-{
-	const char *path = p->conf->pid_file;
-	char text[24];
-	int fd, n;
-
-	if (path[0] == '\0')
-		return 0;
-	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	fd = open(
-	    path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd == -1 || write(fd, text, (size_t)n) != n) {
-		(void)snprintf(
-		    err, errlen, "PidFile %s: %s", path, strerror(errno));
-		if (fd != -1)
-			(void)close(fd);
-		return -1;
-	}
-	return close(fd);
-}
-
-static int
-open_all(struct parent *p, char *err, size_t errlen)
-{
-	p->workers = conf_worker_count(p->conf);
-	if (open_metrics(p) == -1) {
-		(void)snprintf(err, errlen, "metrics: %s", strerror(errno));
-		return -1;
-	}
-	if (open_icap_listeners(p, err, errlen) == -1 ||
-	    open_ctl_listeners(p, err, errlen) == -1 ||
-	    write_pid_file(p, err, errlen) == -1)
-		return -1;
-	if (jail_dirs_make(&p->jails, p->workers, p->conf->worker_temp_size,
-		p->conf->temporary_directory, p->scan_uid, p->scan_gid, err,
-		errlen) == -1)
-		return -1;
-	if (p->jails.mounted)
-		return 0;
-	if (p->conf->sandbox == CONF_SANDBOX_REQUIRE) {
-		(void)snprintf(err, errlen,
-		    "Sandbox require: workers cannot have a tmpfs of their "
-		    "own (%s)",
-		    p->jails.missing);
-		return -1;
-	}
-	log_warn("sandbox", "missing=\"tmpfs per worker\" why=\"%s\"",
-	    p->jails.missing);
-	if (p->uid == UINT32_MAX)
-		log_warn("sandbox",
-		    "missing=\"separate users\" why=\"not started as root\"");
-	return 0;
-}
-
-/* ---- configuration ---- */
-
-static void
-tell_caller(struct parent *p)
-{
 	if (p->ready_pipe == -1)
 		return;
-	if (write(p->ready_pipe, "+", 1) != 1)
+	if (write(p->ready_pipe, &byte, 1) != 1)
 		log_warn("caller-gone", "why=\"%s\"", strerror(errno));
 	(void)close(p->ready_pipe);
 	p->ready_pipe = -1;
-}
-
-static void
-start_serving(struct parent *p)
-{
-	char err[512] = "";
-
-	p->conf = p->next_conf;
-	p->next_conf = NULL;
-	log_set_level((enum log_level)p->conf->log_level);
-	if (open_all(p, err, sizeof(err)) == -1) {
-		fprintf(stderr, "tolseyd: %s\n", err);
-		parent_finish(p, EX_UNAVAILABLE);
-		return;
-	}
-	if (children_start(p) == -1) {
-		fprintf(stderr, "tolseyd: cannot start its processes\n");
-		parent_finish(p, EX_OSERR);
-		return;
-	}
-	p->serving = true;
-	generation_begin(p, "start");
-	notify("READY=1\nSTATUS=serving ICAP");
-	tell_caller(p);
-}
-
-/* What HUP cannot change is said, so that nobody waits for it. */
-static void
-say_needs_restart(const struct conf *a, const struct conf *b)
-{
-	struct buf what;
-
-	buf_init(&what, 8192);
-	if (conf_changed(a, b, CONF_START, &what))
-		log_warn(
-		    "needs-restart", "directives=%s", LOG_Q(buf_slice(&what)));
-	buf_free(&what);
-}
-
-static void
-apply(struct parent *p)
-{
-	struct conf *old = p->conf;
-	bool restart;
-
-	p->conf = p->next_conf;
-	p->next_conf = NULL;
-	restart = conf_changed(old, p->conf, CONF_RESTART, NULL);
-	say_needs_restart(old, p->conf);
-	log_set_level((enum log_level)p->conf->log_level);
-	log_notice("reconfigured", "generation=%u", p->conf->generation);
-	children_send_logs(p);
-	children_send_conf(p);
-	if (restart)
-		children_replace_nets(p);
-	generation_begin(p, "HUP");
-	conf_unref(&old);
-	notify("READY=1");
+	(void)close(p->say_fd);
+	p->say_fd = -1;
 }
 
 void
-parent_checked(struct parent *p, bool ok, const char *why)
+parent_announce(struct parent *p)
 {
-	if (!ok) {
-		if (p->serving)
-			log_error("configuration-refused", "why=%s",
-			    LOG_Q(slice_of(why)));
-		else
-			fprintf(stderr, "tolseyd: %s\n", why);
-		conf_unref(&p->next_conf);
-		if (!p->serving) {
-			parent_finish(p, EX_CONFIG);
-			return;
-		}
-		notify("READY=1");
-		generation_begin(p, "HUP");
+	if (p->announced)
 		return;
-	}
-	if (p->next_conf == NULL)
-		return;
-	if (p->check_only)
-		parent_finish(p, EX_OK);
-	else if (p->serving)
-		apply(p);
-	else
-		start_serving(p);
-}
-
-/* HUP: the new one is checked by a child first; a wrong one changes nothing. */
-static void
-reconfigure(struct parent *p)
-{
-	struct conf_errors err;
-
-	if (p->next_conf != NULL || !p->serving || p->stopping)
-		return;
-	notify("RELOADING=1");
-	conf_errors_init(&err);
-	p->next_conf =
-	    conf_load(p->conf_file, p->overrides, p->noverrides, &err);
-	if (p->next_conf == NULL) {
-		log_error("configuration-refused", "why=%s",
-		    LOG_Q(buf_slice(&err.text)));
-		notify("READY=1");
-	} else {
-		p->next_conf->generation = ++p->conf_generation;
-		if (children_check(p) == -1)
-			parent_checked(p, false, "cannot start the check");
-	}
-	conf_errors_free(&err);
-	/* with the old configuration HUP still looks at the signatures */
-	if (p->next_conf == NULL)
-		generation_begin(p, "HUP");
+	p->announced = true;
+	log_notice("serving", "pid=%d nets=%u workers=%u", (int)getpid(),
+	    children_count(p), p->workers);
+	notify("READY=1");
+	tell_caller(p, EXIT_SUCCESS);
 }
 
 /* ---- signals ---- */
@@ -314,7 +89,6 @@ static void
 on_stop(evutil_socket_t sig, short what, void *ctx)
 {
 	struct parent *p = ctx;
-	struct msg_number drain = { 0 };
 	struct timeval tv;
 
 	(void)sig;
@@ -331,7 +105,7 @@ on_stop(evutil_socket_t sig, short what, void *ctx)
 		p->listeners[i] = -1;
 	}
 	p->nlisteners = 0;
-	children_send(p, ROLE_NET | ROLE_CTL, MSG_DRAIN, &drain);
+	children_send_drain(p);
 	tv.tv_sec = (time_t)(p->conf->shutdown_timeout / 1000);
 	tv.tv_usec = (suseconds_t)(p->conf->shutdown_timeout % 1000 * 1000);
 	(void)event_add(p->shutdown_timer, &tv);
@@ -344,24 +118,33 @@ on_hup(evutil_socket_t sig, short what, void *ctx)
 {
 	(void)sig;
 	(void)what;
-	reconfigure(ctx);
+	reload_configuration(ctx);
 }
 
 static void
 on_usr1(evutil_socket_t sig, short what, void *ctx)
 {
+	struct parent *p = ctx;
+
 	(void)sig;
 	(void)what;
-	children_send_logs(ctx);
+	if (!p->serving)
+		return;
+	feed_own_log(p);
+	children_send_logs(p);
+	generation_send_logs(p);
 	log_notice("logs-reopened", "by=USR1");
 }
 
 static void
 on_usr2(evutil_socket_t sig, short what, void *ctx)
 {
+	struct parent *p = ctx;
+
 	(void)sig;
 	(void)what;
-	generation_begin(ctx, "USR2");
+	if (p->serving)
+		generation_begin(p, "USR2");
 }
 
 static void
@@ -397,7 +180,7 @@ load_again(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd;
 	(void)what;
-	generation_begin(ctx, "asked for while loading");
+	generation_begin(ctx, "asked for meanwhile");
 }
 
 static const struct {
@@ -466,14 +249,18 @@ reap_for(uint64_t us)
 }
 
 /*
- * No process of ours stays: they are killed by pid, and waited for. Workers
- * end by themselves when their channels close, but for one that hangs.
+ * No process of ours stays. When their channels close they end, a loader with
+ * its workers; who does not is killed by pid, and waited for.
  */
 static void
 reap_all(struct parent *p)
 {
+	children_hang_up(p);
+	generation_hang_up(p);
+	if (reap_for(1000000))
+		return;
 	children_kill(p, SIGKILL);
-	generation_end_all(p, SIGKILL);
+	generation_kill(p, SIGKILL);
 	if (reap_for(1000000))
 		return;
 	kill_orphans();
@@ -481,20 +268,36 @@ reap_all(struct parent *p)
 }
 
 static void
-close_all(struct parent *p)
+free_events(struct parent *p)
 {
-	for (unsigned int i = 0; i < p->nlisteners; i++)
-		if (p->listeners[i] != -1)
-			(void)close(p->listeners[i]);
-	if (p->control_fd > 0) {
-		(void)unlink(p->conf->control_socket);
-		(void)close(p->control_fd);
+	struct event *events[] = { p->check_timer, p->shutdown_timer,
+		p->again_timer };
+
+	for (size_t i = 0; i < COUNTOF(p->signals); i++)
+		if (p->signals[i] != NULL)
+			event_free(p->signals[i]);
+	for (size_t i = 0; i < COUNTOF(events); i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
+	if (p->base != NULL)
+		event_base_free(p->base);
+}
+
+static void
+loop(struct parent *p)
+{
+	p->next_conf->generation = ++p->conf_generation;
+	if (children_check(p) == -1) {
+		parent_say(p,
+		    "tolsey-net was not found beside tolseyd or in " PKGLIBEXECDIR);
+		p->status = EX_OSERR;
+		return;
 	}
-	if (p->conf != NULL && p->conf->pid_file[0] != '\0' && p->serving)
-		(void)unlink(p->conf->pid_file);
-	jail_dirs_remove(&p->jails);
-	conf_unref(&p->conf);
-	conf_unref(&p->next_conf);
+	while (!event_base_got_break(p->base))
+		if (event_base_loop(p->base, EVLOOP_ONCE) == -1) {
+			p->status = EX_OSERR;
+			break;
+		}
 }
 
 int
@@ -505,24 +308,26 @@ parent_run(struct parent *p)
 	TAILQ_INIT(&p->children);
 	TAILQ_INIT(&p->loaders);
 	p->started_wall_us = clock_wall_us();
+	p->retry_at_us = UINT64_MAX;
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	if (init_events(p) == -1) {
-		fprintf(stderr, "tolseyd: out of memory\n");
-		return EX_OSERR;
+	if (init_events(p) == 0) {
+		loop(p);
+	} else {
+		parent_say(p, "out of memory");
+		p->status = EX_OSERR;
 	}
-	p->next_conf->generation = ++p->conf_generation;
-	if (children_check(p) == -1) {
-		fprintf(stderr,
-		    "tolseyd: tolsey-net was not found or cannot start\n");
-		return EX_OSERR;
-	}
-	while (!event_base_got_break(p->base))
-		if (event_base_loop(p->base, EVLOOP_ONCE) == -1)
-			break;
 	reap_all(p);
-	close_all(p);
+	parent_close(p);
 	if (p->serving)
 		log_notice("ended", "status=%d", p->status);
+	log_flush();
+	children_free(p);
+	generation_free(p);
+	conf_unref(&p->first);
+	conf_unref(&p->conf);
+	conf_unref(&p->next_conf);
+	free_events(p);
+	tell_caller(p, p->status);
 	return p->status;
 }

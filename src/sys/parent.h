@@ -7,7 +7,11 @@
  * of an object.
  *
  *   parent.c      start, signals, end
- *   children.c    net, ctl and check: starting, feeding, restarting
+ *   open.c        what is opened once
+ *   reload.c      a new configuration: checked by a child, then applied
+ *   children.c    net, ctl and check: starting, restarting, replacing
+ *   child_talk.c  what is said between them and us
+ *   feed.c        the messages that every child begins with
  *   generation.c  loaders: load, take over, roll back
  */
 #include <stdbool.h>
@@ -24,12 +28,15 @@
 #define PARENT_MAX_NETS 16
 #define PARENT_MAX_LISTENERS 64
 #define PARENT_MAX_WAITERS 16
+#define PARENT_BLOCKS 64 /* of metrics; the first is the parent's own */
 
 struct parent;
 
 enum child_state { CHILD_NONE, CHILD_STARTING, CHILD_UP, CHILD_DRAINING };
 
-/* A net, ctl or check process; a net that drains at HUP gets a row of its own.
+/*
+ * A net, ctl or check process. When a configuration needs new nets they wait
+ * as standby, beside the old ones, until a generation serves them.
  */
 struct child {
 	TAILQ_ENTRY(child) link;
@@ -41,8 +48,11 @@ struct child {
 	enum child_state state;
 	unsigned int restarts, fails;
 	uint64_t since_us, since_wall_us;
-	struct event *timer; /* back-off */
-	bool replaced;       /* not started again when it ends */
+	struct event *timer;    /* back-off */
+	bool standby;           /* not listening yet */
+	bool replaced;          /* not started again when it ends */
+	unsigned int block;     /* of metrics, of a net; 0: none */
+	char why[MSG_TEXT_MAX]; /* it refused to work, "" if not */
 };
 TAILQ_HEAD(child_list, child);
 
@@ -54,7 +64,10 @@ struct loader {
 	struct chan *chan;
 	struct event *timer; /* LoadTimeout */
 	bool loaded, retired;
-	uint64_t fingerprint;
+	bool standby;         /* it will serve the nets that are standing by */
+	bool standby_follows; /* retired for such: its nets drain */
+	unsigned int set;     /* of the jail folders */
+	uint64_t since_us, since_wall_us;
 	char why[MSG_TEXT_MAX];
 };
 TAILQ_HEAD(loader_list, loader);
@@ -67,37 +80,45 @@ struct parent {
 	size_t noverrides;
 	struct conf *conf;
 	struct conf *next_conf; /* being checked */
+	struct conf *first;     /* for what only a restart can change */
+	bool hup_again;         /* HUP came while one was being checked */
 	uint32_t conf_generation;
 	uint32_t uid, gid, scan_uid, scan_gid; /* UINT32_MAX: as started */
 	struct jail_dirs jails;
 	unsigned int workers;
 
-	int metrics_fd;
+	int metrics_fd, metrics_read_fd; /* the latter cannot be written */
 	struct metrics *metrics;
-	unsigned int nblocks;
 	int listeners[PARENT_MAX_LISTENERS];
 	char listener_names[PARENT_MAX_LISTENERS][96];
 	unsigned int nlisteners;
 	int control_fd, metrics_listener_fd;
+	bool pid_file_written;
 
 	struct child_list children;
 	struct loader_list loaders;
 	struct loader *current, *loading;
 	struct msg_loaded loaded;
 	uint32_t last_generation;
+	uint32_t set_used[JAIL_SETS]; /* by which generation last */
+	/* of the folder: when last loaded, when last looked at */
 	uint64_t last_fingerprint, seen_fingerprint, next_look_us;
 	unsigned int stable_looks; /* at an unchanged, but new, folder */
-	unsigned int load_fails;
-	uint64_t retry_at_us;
+	unsigned int load_fails, loader_deaths;
+	uint64_t retry_at_us; /* UINT64_MAX: not */
 	char last_reload_error[MSG_TEXT_MAX];
 	uint64_t reload_waiters[PARENT_MAX_WAITERS];
 	unsigned int nreload_waiters;
 	bool load_again; /* asked for while one was loading */
 
 	uint64_t started_wall_us;
-	int ready_pipe;  /* tells the foreground caller that we are up, -1 */
+	bool background;
+	int ready_pipe;  /* the caller waits here for our exit status, or -1 */
+	int say_fd;      /* the caller's stderr, or -1 when it went away */
 	bool check_only; /* end after the check of the configuration */
-	bool serving, stopping;
+	bool serving;    /* all is open, children are started */
+	bool announced;  /* all nets were ready once */
+	bool stopping;
 	int status;
 };
 
@@ -105,34 +126,64 @@ struct parent {
 int parent_run(struct parent *p);
 /* Ends the loop with that status. */
 void parent_finish(struct parent *p, int status);
+/* To whom started us, while he still listens. */
+void parent_say(const struct parent *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* All nets are ready: the start has succeeded. */
+void parent_announce(struct parent *p);
+
+/* open.c: 0, or -1 with the reason. */
+int parent_open(struct parent *p, char *err, size_t errlen) MUST_CHECK;
+void parent_close(struct parent *p);
+
+/* reload.c */
+void reload_configuration(struct parent *p);
+/* The check of p->next_conf has ended. */
+void reload_checked(struct parent *p, bool ok, const char *why);
 
 /* children.c */
 int children_start(struct parent *p) MUST_CHECK;
-/* Starts a check of p->next_conf; parent_checked() follows. */
+/* Starts a check of p->next_conf; reload_checked() follows. */
 int children_check(struct parent *p) MUST_CHECK;
-void parent_checked(struct parent *p, bool ok, const char *why);
 void children_exited(struct parent *p, pid_t pid, int status);
-/* To all nets and ctl. */
+/* New nets of p->conf, beside the old ones until children_hand_over(). */
+void children_stand_by(struct parent *p);
+bool children_standing_by(const struct parent *p);
+/* The nets that stand by take over, the others drain. */
+void children_hand_over(struct parent *p);
+void children_kill(struct parent *p, int sig);
+/* Closes the channels: whoever is sound ends. */
+void children_hang_up(struct parent *p);
+void children_free(struct parent *p);
+unsigned int children_count(const struct parent *p); /* nets that live */
+/* NULL when there is none that can be talked to. */
+struct child *child_net(struct parent *p, unsigned int instance, bool standby);
+
+/* child_talk.c */
+extern const struct chan_ops child_ops;
+/* All that a new child needs; why: what is missing. */
+int child_feed(struct child *c, char *why, size_t len) MUST_CHECK;
+void child_listen(struct child *c); /* a net may accept connections */
+/* To all of those roles; nets standing by and draining ones left out. */
 void children_send(
     struct parent *p, unsigned int roles, uint16_t type, const void *payload);
+/* To all nets and ctl, whatever their state. */
+void children_send_drain(struct parent *p);
 void children_send_conf(struct parent *p);
 void children_send_logs(struct parent *p);
-/* Every net anew; the old ones drain. */
-void children_replace_nets(struct parent *p);
-void children_kill(struct parent *p, int sig);
-unsigned int children_count(const struct parent *p);
-struct child *child_net(struct parent *p, unsigned int instance);
 
 /* generation.c */
 void generation_begin(struct parent *p, const char *why);
 bool generation_exited(struct parent *p, pid_t pid, int status);
-/* A net is up: channels between it and the present loaders. */
+/* A net is up: channels between it and the loaders that are for it. */
 void generation_join_net(struct parent *p, struct child *net);
 void generation_stuck(struct parent *p, const struct msg_worker *w);
-void generation_watch(struct parent *p);
-void generation_end_all(struct parent *p, int sig);
+void generation_watch(struct parent *p); /* each second */
+void generation_send_logs(struct parent *p);
+void generation_kill(struct parent *p, int sig);
+void generation_hang_up(struct parent *p);
+void generation_free(struct parent *p);
 
-/* feed.c: the messages that every child begins with. */
+/* feed.c */
 struct feed {
 	struct chan *chan;
 	enum role role;
@@ -144,7 +195,11 @@ int feed_conf(
 int feed_logs(struct parent *p, const struct feed *f) MUST_CHECK;
 int feed_metrics(
     struct parent *p, const struct feed *f, unsigned int block) MUST_CHECK;
-/* Modules and block page of a configuration; why: which file is missing. */
-int feed_modules(struct parent *p, const struct feed *f, const struct conf *c,
-    char *why, size_t len) MUST_CHECK;
+/* Modules of a configuration; why: which file is missing. */
+int feed_modules(const struct feed *f, const struct conf *c, char *why,
+    size_t len) MUST_CHECK;
+int feed_template(const struct feed *f, const struct conf *c, char *why,
+    size_t len) MUST_CHECK;
+/* Our own event log, as configured now. */
+void feed_own_log(struct parent *p);
 #endif

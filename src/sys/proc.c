@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #define CHANNEL_FD 3
-#define EXIT_NO_EXEC 127
 
 void
 proc_own_folder(char *out, size_t len)
@@ -55,14 +54,14 @@ become(const char *path, const char *name, const char *arg, int fd)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (fd == CHANNEL_FD) {
 		if (fcntl(fd, F_SETFD, 0) == -1)
-			_exit(EXIT_NO_EXEC);
+			_exit(PROC_NO_EXEC);
 	} else if (dup2(fd, CHANNEL_FD) == -1) {
-		_exit(EXIT_NO_EXEC);
+		_exit(PROC_NO_EXEC);
 	}
 	if (close_range(CHANNEL_FD + 1, ~0U, 0) == -1)
-		_exit(EXIT_NO_EXEC);
+		_exit(PROC_NO_EXEC);
 	(void)execve(path, argv, envp);
-	_exit(EXIT_NO_EXEC);
+	_exit(PROC_NO_EXEC);
 }
 
 pid_t

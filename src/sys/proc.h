@@ -6,6 +6,8 @@
 
 #include "base/str.h"
 
+#define PROC_NO_EXEC 127 /* exit status of one that could not be executed */
+
 /*
  * Full path of a helper ("tolsey-net"): beside the running program, else in the
  * libexec folder. 0, or -1 when there is none.

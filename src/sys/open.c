@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* What the parent opens once, with the rights it was started with. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "sys/listen.h"
+#include "sys/parent.h"
+
+/* Nobody can shrink it under the others; ctl gets a descriptor to read only. */
+static int
+open_metrics(struct parent *p, char *err, size_t errlen)
+{
+	size_t len = PARENT_BLOCKS * sizeof(struct metrics);
+	char path[32];
+
+	p->metrics_fd =
+	    memfd_create("metrics", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", p->metrics_fd);
+	if (p->metrics_fd != -1 && ftruncate(p->metrics_fd, (off_t)len) == 0 &&
+	    fcntl(p->metrics_fd, F_ADD_SEALS,
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		p->metrics_read_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (p->metrics_read_fd != -1) {
+		p->metrics = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    p->metrics_fd, 0);
+		if (p->metrics != MAP_FAILED) {
+			metrics_use(&p->metrics[0]);
+			return 0;
+		}
+		p->metrics = NULL;
+	}
+	(void)snprintf(err, errlen, "metrics: %s", strerror(errno));
+	return -1;
+}
+
+static int
+open_icap_listeners(struct parent *p, char *err, size_t errlen)
+{
+	const struct conf_list *l = &p->conf->listen;
+	unsigned int n = 0;
+
+	if (l->n > PARENT_MAX_LISTENERS) {
+		(void)snprintf(err, errlen, "more than %d times Listen",
+		    PARENT_MAX_LISTENERS);
+		return -1;
+	}
+	for (; n < l->n; n++) {
+		p->listeners[n] = listen_tcp(l->v[n], err, errlen);
+		if (p->listeners[n] == -1)
+			return -1;
+		p->nlisteners = n + 1;
+		listen_name(p->listeners[n], p->listener_names[n],
+		    sizeof(p->listener_names[n]));
+		log_notice("listening", "icap=%s", p->listener_names[n]);
+	}
+	return 0;
+}
+
+/* The folder of a socket under /run does not outlive a restart. */
+static void
+make_socket_folder(const struct parent *p, const char *path)
+{
+	char folder[256];
+	char *slash;
+
+	if (str_copy(folder, sizeof(folder), slice_of(path)) >=
+	    sizeof(folder) - 1)
+		return;
+	if ((slash = strrchr(folder, '/')) == NULL || slash == folder)
+		return;
+	*slash = '\0';
+	if (mkdir(folder, 0755) == 0 && p->uid != UINT32_MAX &&
+	    chown(folder, p->uid, p->gid) == -1)
+		log_warn("socket-folder", "path=%s", LOG_Q(slice_of(folder)));
+}
+
+/* Without it tolseyctl is missed, but scanning is not. */
+static void
+open_control(struct parent *p)
+{
+	const char *path = p->conf->control_socket;
+	char why[256] = "";
+
+	if (path[0] == '\0')
+		return;
+	make_socket_folder(p, path);
+	p->control_fd = listen_unix(path, 0660, p->gid, why, sizeof(why));
+	if (p->control_fd == -1)
+		log_warn("no-control-socket", "why=%s", LOG_Q(slice_of(why)));
+}
+
+static int
+open_metrics_listener(struct parent *p, char *err, size_t errlen)
+{
+	const char *address = p->conf->metrics_listen;
+	char name[96];
+
+	if (address[0] == '\0')
+		return 0;
+	p->metrics_listener_fd = listen_tcp(address, err, errlen);
+	if (p->metrics_listener_fd == -1)
+		return -1;
+	listen_name(p->metrics_listener_fd, name, sizeof(name));
+	log_notice("listening", "metrics=http://%s/metrics", name);
+	return 0;
+}
+
+static int
+write_pid_file(struct parent *p, char *err, size_t errlen)
+{
+	const char *path = p->conf->pid_file;
+	char text[24];
+	int fd, n;
+
+	if (path[0] == '\0')
+		return 0;
+	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	fd = open(
+	    path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	p->pid_file_written = fd != -1;
+	if (fd != -1 && write(fd, text, (size_t)n) == n)
+		return close(fd);
+	(void)snprintf(err, errlen, "PidFile %s: %s", path, strerror(errno));
+	if (fd != -1)
+		(void)close(fd);
+	return -1;
+}
+
+static int
+make_jails(struct parent *p, char *err, size_t errlen)
+{
+	const struct conf *c = p->conf;
+
+	if (jail_dirs_make(&p->jails, p->workers, c->worker_temp_size,
+		c->temporary_directory, p->scan_uid, p->scan_gid, err,
+		errlen) == -1)
+		return -1;
+	if (p->uid == UINT32_MAX)
+		log_warn("sandbox",
+		    "missing=\"separate accounts\" why=\"not started as "
+		    "root\"");
+	if (p->jails.mounted)
+		return 0;
+	log_warn("sandbox", "missing=\"own tmpfs per worker\" why=\"%s\"",
+	    p->jails.missing);
+	if (c->sandbox != CONF_SANDBOX_REQUIRE ||
+	    jail_dirs_userns(p->scan_uid, p->scan_gid))
+		return 0;
+	(void)snprintf(err, errlen,
+	    "Sandbox require: workers can have neither a tmpfs of their own "
+	    "(%s) nor a user namespace",
+	    p->jails.missing);
+	return -1;
+}
+
+int
+parent_open(struct parent *p, char *err, size_t errlen)
+{
+	p->workers = conf_worker_count(p->conf);
+	if (open_metrics(p, err, errlen) == -1 ||
+	    open_icap_listeners(p, err, errlen) == -1 ||
+	    open_metrics_listener(p, err, errlen) == -1 ||
+	    write_pid_file(p, err, errlen) == -1 ||
+	    make_jails(p, err, errlen) == -1)
+		return -1;
+	open_control(p);
+	return 0;
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd != -1)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+void
+parent_close(struct parent *p)
+{
+	for (unsigned int i = 0; i < p->nlisteners; i++)
+		close_fd(&p->listeners[i]);
+	p->nlisteners = 0;
+	if (p->control_fd != -1)
+		(void)unlink(p->first->control_socket);
+	close_fd(&p->control_fd);
+	close_fd(&p->metrics_listener_fd);
+	close_fd(&p->metrics_fd);
+	close_fd(&p->metrics_read_fd);
+	if (p->pid_file_written)
+		(void)unlink(p->first->pid_file);
+	jail_dirs_remove(&p->jails);
+}
