@@ -6,7 +6,8 @@ src_libbase_a_SOURCES = src/base/check.h src/base/check.c src/base/str.h src/bas
   src/base/scan.h src/base/metrics.def src/base/metrics.h src/base/metrics.c
 BASE_LIBS = src/libbase.a $(CRYPTO_LIBS)
 if HAVE_CMOCKA
-BASE_TESTS = tests/unit/test_str tests/unit/test_buf tests/unit/test_arena tests/unit/test_clock tests/unit/test_timerq tests/unit/test_outcome
+BASE_TESTS = tests/unit/test_str tests/unit/test_buf tests/unit/test_arena tests/unit/test_clock tests/unit/test_timerq tests/unit/test_outcome \
+  tests/unit/test_idgen tests/unit/test_hash tests/unit/test_metrics tests/unit/test_log
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c
@@ -27,4 +28,16 @@ tests_unit_test_timerq_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_outcome_SOURCES = tests/unit/test_outcome.c
 tests_unit_test_outcome_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_outcome_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_idgen_SOURCES = tests/unit/test_idgen.c
+tests_unit_test_idgen_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_idgen_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_hash_SOURCES = tests/unit/test_hash.c
+tests_unit_test_hash_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hash_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c
+tests_unit_test_metrics_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_metrics_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_log_SOURCES = tests/unit/test_log.c
+tests_unit_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_log_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 endif
