@@ -27,6 +27,7 @@ struct ctl_client {
 	struct bufferevent *bev;
 	enum wants wants;
 	uint64_t number; /* of the question to the parent */
+	struct ucred peer;
 	bool ending;
 };
 
@@ -70,6 +71,8 @@ ask(struct ctl_client *cl, enum wants wants, uint16_t type)
 static void
 command(struct ctl_client *cl, struct slice line)
 {
+	log_info("control", "pid=%d uid=%u command=%s", (int)cl->peer.pid,
+	    cl->peer.uid, LOG_Q(line));
 	if (slice_eq(line, SLICE_LIT("status")))
 		ask(cl, WANTS_STATUS, MSG_STATUS_ASK);
 	else if (slice_eq(line, SLICE_LIT("status --json")))
@@ -121,14 +124,14 @@ on_event(struct bufferevent *bev, short what, void *ctx)
 	client_free(ctx);
 }
 
-static void
-log_peer(int fd)
+static struct ucred
+peer_of(int fd)
 {
-	struct ucred cred;
+	struct ucred cred = { .pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX };
 	socklen_t len = sizeof(cred);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
-		log_info("control", "pid=%d uid=%u", (int)cred.pid, cred.uid);
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	return cred;
 }
 
 static void
@@ -140,8 +143,11 @@ on_accept(evutil_socket_t lfd, short what, void *ctx)
 	int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
-	if (fd == -1)
+	if (fd == -1) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+			(void)event_del(c->accept_ev);
 		return;
+	}
 	cl = c->nclients < CTL_MAX_CLIENTS ? calloc(1, sizeof(*cl)) : NULL;
 	if (cl != NULL)
 		cl->bev =
@@ -152,11 +158,12 @@ on_accept(evutil_socket_t lfd, short what, void *ctx)
 		(void)close(fd);
 		return;
 	}
-	log_peer(fd);
+	cl->peer = peer_of(fd);
 	cl->ctl = c;
 	TAILQ_INSERT_TAIL(&c->clients, cl, link);
 	c->nclients++;
 	bufferevent_setcb(cl->bev, on_read, on_written, on_event, cl);
+	bufferevent_setwatermark(cl->bev, EV_READ, 0, LINE_MAX_LEN);
 	(void)bufferevent_set_timeouts(cl->bev, &idle, &idle);
 	if (bufferevent_enable(cl->bev, EV_READ | EV_WRITE) == -1)
 		client_free(cl);
@@ -169,6 +176,13 @@ control_listen(struct ctl *c, int fd)
 	c->accept_ev =
 	    event_new(c->base, fd, EV_READ | EV_PERSIST, on_accept, c);
 	return c->accept_ev != NULL ? event_add(c->accept_ev, NULL) : -1;
+}
+
+void
+control_resume(struct ctl *c)
+{
+	if (c->accept_ev != NULL)
+		(void)event_add(c->accept_ev, NULL);
 }
 
 static struct ctl_client *
@@ -190,8 +204,12 @@ control_status(struct ctl *c, const struct msg_status *s)
 	struct buf out;
 	int rc;
 
-	if (cl == NULL || (sum = calloc(1, sizeof(*sum))) == NULL)
+	if (cl == NULL)
 		return;
+	if ((sum = calloc(1, sizeof(*sum))) == NULL) {
+		reply_str(cl, "error: out of memory\n");
+		return;
+	}
 	ctl_sum(c, sum);
 	buf_init(&out, CTL_REPLY_MAX);
 	rc = buf_append_str(&out, "ok\n");

@@ -34,6 +34,7 @@ struct ctl {
 	struct event *accept_ev;
 	int control_fd;
 	struct evhttp *http;
+	struct evconnlistener *http_listener;
 };
 
 /* The sum of all blocks. */
@@ -46,12 +47,18 @@ int control_listen(struct ctl *c, int fd) MUST_CHECK;
 void control_status(struct ctl *c, const struct msg_status *s);
 void control_reload_result(struct ctl *c, const struct msg_reload_result *r);
 void control_free(struct ctl *c);
-/* status_text.c: for a person, and as JSON. */
+/* No descriptor was free: each second it is tried again. */
+void control_resume(struct ctl *c);
+/* status_text.c: for a person, and as JSON; the page is what ctl itself knows.
+ */
+int status_page(
+    struct buf *out, const struct ctl *c, const struct metrics *m) MUST_CHECK;
 int status_text(struct buf *out, const struct msg_status *s,
     const struct metrics *m) MUST_CHECK;
 int status_json(struct buf *out, const struct msg_status *s,
     const struct metrics *m) MUST_CHECK;
-/* metrics_http.c: /metrics, /livez, /readyz. Takes the descriptor over. */
+/* metrics_http.c: what monitoring asks. Takes the descriptor over. */
 int metrics_http_listen(struct ctl *c, int fd) MUST_CHECK;
+void metrics_http_resume(struct ctl *c);
 void metrics_http_free(struct ctl *c);
 #endif

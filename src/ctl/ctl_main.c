@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -12,6 +13,7 @@
 #include "ipc/privdrop.h"
 
 #define CHANNEL_FD 3
+#define CTL_DESCRIPTORS 256
 
 void
 ctl_sum(const struct ctl *c, struct metrics *sum)
@@ -34,10 +36,12 @@ ctl_not_ready(const struct ctl *c)
 static void
 got_start(struct ctl *c, const struct msg_start *m)
 {
+	struct msg_text no = { "cannot drop privileges" };
+
 	log_init("ctl", LOG_INFO);
 	if (privdrop(m->uid, m->gid) == 0)
 		return;
-	log_error("privileges", "error=\"%s\"", strerror(errno));
+	(void)chan_queue(c->parent, MSG_REFUSED, &no, -1);
 	(void)event_base_loopbreak(c->base);
 }
 
@@ -147,10 +151,13 @@ static const struct chan_ops parent_ops = {
 static void
 each_second(evutil_socket_t fd, short what, void *ctx)
 {
+	struct ctl *c = ctx;
+
 	(void)fd;
 	(void)what;
-	(void)ctx;
 	log_flush();
+	control_resume(c);
+	metrics_http_resume(c);
 }
 
 static int
@@ -164,7 +171,7 @@ init(struct ctl *c, struct event **tick)
 	c->nblocks = 1;
 	if ((c->base = event_base_new()) == NULL)
 		return -1;
-	*tick = event_new(c->base, -1, EV_PERSIST, each_second, NULL);
+	*tick = event_new(c->base, -1, EV_PERSIST, each_second, c);
 	c->parent = chan_new(
 	    c->base, CHANNEL_FD, ROLE_CTL, ROLE_PARENT, &parent_ops, c);
 	return *tick != NULL && c->parent != NULL ? event_add(*tick, &second)
@@ -176,6 +183,7 @@ main(void)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct event *tick = NULL;
+	struct rlimit fds = { CTL_DESCRIPTORS, CTL_DESCRIPTORS };
 	struct ctl c;
 	int rc = EXIT_FAILURE;
 
@@ -183,6 +191,7 @@ main(void)
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)sigaction(SIGINT, &ignore, NULL);
 	(void)sigaction(SIGHUP, &ignore, NULL);
+	(void)setrlimit(RLIMIT_NOFILE, &fds); /* bounds the connections */
 	if (init(&c, &tick) == 0)
 		rc = event_base_dispatch(c.base) == -1 ? EXIT_FAILURE
 						       : EXIT_SUCCESS;

@@ -24,20 +24,19 @@ seconds(struct buf *out, uint64_t since_wall_us)
 }
 
 static int
-signatures(struct buf *out, const struct msg_status *s)
+signatures(struct buf *out, const struct msg_loaded *l, bool loading)
 {
-	const struct msg_loaded *l = &s->loaded;
 	char when[CLOCK_ISO_LEN];
 
 	if (l->generation == 0)
-		return buf_printf(out, "signatures   none%s\n",
-		    s->loading ? ", loading" : "");
+		return buf_printf(
+		    out, "signatures   none%s\n", loading ? ", loading" : "");
 	clock_iso(l->loaded_wall_us, when);
 	return buf_printf(out,
 	    "signatures   %u, generation %u, loaded %s in %u ms%s\n"
 	    "engine       %.*s\ndatabase     %.*s%s\n",
 	    l->signatures, l->generation, when, l->load_ms,
-	    s->loading ? "; a new generation is loading" : "",
+	    loading ? "; a new generation is loading" : "",
 	    SLICE_FMT(text(l->engine, sizeof(l->engine))),
 	    SLICE_FMT(text(l->database, sizeof(l->database))),
 	    l->embedded ? " (EMBEDDED: only for trying out)" : "");
@@ -88,7 +87,7 @@ status_text(
 
 	rc |= seconds(out, s->started_wall_us);
 	rc |= buf_append_str(out, "\n");
-	rc |= signatures(out, s);
+	rc |= signatures(out, &s->loaded, s->loading);
 	if (s->last_reload_error[0] != '\0')
 		rc |= buf_printf(out, "last reload  FAILED: %.*s\n",
 		    SLICE_FMT(text(
@@ -107,6 +106,29 @@ status_text(
 	    (unsigned long long)m->spool_disk_bytes);
 	rc |= processes(out, s);
 	rc |= outcomes(out, m);
+	return rc == 0 ? 0 : -1;
+}
+
+int
+status_page(struct buf *out, const struct ctl *c, const struct metrics *m)
+{
+	const char *why = ctl_not_ready(c);
+	int rc = buf_printf(out,
+	    "tolsey       " PACKAGE_VERSION "\n"
+	    "ready        %s",
+	    why[0] == '\0' ? "yes\n" : why);
+
+	rc |= signatures(out, &c->loaded, false);
+	rc |= buf_printf(out,
+	    "workers      %llu, %llu scanning, %llu waiting\n"
+	    "connections  %llu\n",
+	    (unsigned long long)m->workers,
+	    (unsigned long long)m->scans_running,
+	    (unsigned long long)m->scan_queue_depth,
+	    (unsigned long long)m->connections);
+	rc |= outcomes(out, m);
+	rc |= buf_append_str(
+	    out, "more at      /metrics /livez /readyz, tolseyctl status\n");
 	return rc == 0 ? 0 : -1;
 }
 

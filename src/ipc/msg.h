@@ -89,6 +89,7 @@ struct msg_loaded {
 	char engine[32];          /* "ClamAV 1.4.6" */
 	char database[96];        /* "main 62, daily 27780, 3 other files" */
 	unsigned char digest[32]; /* engine and signatures, for the ISTag */
+	char jail[32];            /* how its workers are confined */
 };
 struct msg_worker {
 	uint32_t slot;

@@ -191,6 +191,8 @@ check_jail(struct scan *s)
 		return -1;
 	}
 	log_notice("workers-confined", "by=\"%s\"", technique);
+	(void)str_copy(
+	    s->loaded.jail, sizeof(s->loaded.jail), slice_of(technique));
 	if (jail_is_confined(technique) ||
 	    s->start.sandbox != CONF_SANDBOX_REQUIRE)
 		return 0;

@@ -147,9 +147,10 @@ send_status(struct child *c, uint64_t number)
 	s.workers = p->workers;
 	memcpy(s.last_reload_error, p->last_reload_error,
 	    sizeof(s.last_reload_error));
-	(void)snprintf(s.sandbox, sizeof(s.sandbox), "%s%.60s",
-	    p->jails.mounted ? "own tmpfs per worker" : "no tmpfs per worker: ",
-	    p->jails.missing);
+	(void)snprintf(s.sandbox, sizeof(s.sandbox), "%.31s%s%.58s%s",
+	    p->loaded.generation != 0 ? p->loaded.jail : "not known yet",
+	    p->jails.mounted ? "" : " (", p->jails.missing,
+	    p->jails.mounted ? "" : ")");
 	add_processes(p, &s);
 	(void)chan_queue(c->chan, MSG_STATUS, &s, -1);
 }

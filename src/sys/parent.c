@@ -30,11 +30,15 @@ void
 parent_say(const struct parent *p, const char *fmt, ...)
 {
 	char line[1024];
+	size_t len;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	len = strlen(line);
+	if (len > 0 && line[len - 1] == '\n')
+		line[len - 1] = '\0';
 	if (p->say_fd != -1)
 		(void)dprintf(p->say_fd, "tolseyd: %s\n", line);
 }
