@@ -5,3 +5,4 @@ src_tolsey_ctl_SOURCES = src/ctl/ctl_main.c
 src_tolsey_ctl_LDADD = src/libctl.a $(IPC_LIBS) $(EVENT_EXTRA_LIBS) $(BASE_LIBS)
 sbin_PROGRAMS += src/tolseyctl
 src_tolseyctl_SOURCES = src/ctl/tolseyctl.c
+dist_man8_MANS += etc/man/tolseyctl.8

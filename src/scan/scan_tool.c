@@ -23,7 +23,7 @@ struct tool {
 	struct engine *engine;
 	const char *database;
 	uint64_t prefix; /* 0: whole files */
-	bool not_clean;
+	bool not_clean, version;
 	char dir[256];
 };
 
@@ -35,6 +35,7 @@ usage(FILE *to)
 	    "[--prefix BYTES] FILE...\n"
 	    "Scans files as a worker would and prints the answers. With\n"
 	    "--prefix only so many bytes, as of a preview.\n"
+	    "With --version only the version of libclamav.\n"
 	    "Without --scan it is started by tolseyd.\n");
 }
 
@@ -152,6 +153,7 @@ read_options(struct tool *t, int argc, char *argv[])
 		{ "scan", no_argument, NULL, 's' },
 		{ "database", required_argument, NULL, 'd' },
 		{ "prefix", required_argument, NULL, 'p' },
+		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -163,9 +165,13 @@ read_options(struct tool *t, int argc, char *argv[])
 		else if (c == 'p' && str_to_u64(slice_of(optarg), UINT32_MAX,
 					 &t->prefix) != 0)
 			return -1;
+		else if (c == 'v')
+			t->version = true;
 		else if (c == 'h' || c == '?')
 			return -1;
 	}
+	if (t->version)
+		return 0;
 	return optind < argc ? 0 : -1;
 }
 
@@ -179,6 +185,11 @@ scan_tool(int argc, char *argv[])
 	if (read_options(&t, argc, argv) != 0) {
 		usage(stderr);
 		return 2;
+	}
+	if (t.version) {
+		printf("  libclamav          built %s, running %s\n",
+		    engine_version_built(), engine_version_running());
+		return 0;
 	}
 	(void)snprintf(t.dir, sizeof(t.dir), "%s/tolsey-scan.XXXXXX",
 	    tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp");

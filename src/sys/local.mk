@@ -7,3 +7,4 @@ src_libsys_a_SOURCES = src/sys/proc.h src/sys/proc.c src/sys/listen.h src/sys/li
 sbin_PROGRAMS += src/tolseyd
 src_tolseyd_SOURCES = src/sys/main.c
 src_tolseyd_LDADD = src/libsys.a src/libconf.a $(IPC_LIBS) $(BASE_LIBS)
+dist_man8_MANS += etc/man/tolseyd.8

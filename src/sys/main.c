@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#include <openssl/crypto.h>
+#include <openssl/opensslv.h>
 
 #include "base/log.h"
 #include "sys/parent.h"
@@ -45,16 +47,34 @@ usage(FILE *f)
 	    DEFAULT_CONF);
 }
 
-/* What the helper says of its libraries; the parent links none of them. */
+/* What the helper says of its library; the parent does not link it. */
 static void
 print_helper_version(const char *name)
 {
-	int status;
-	pid_t pid = proc_spawn(name, "--version", STDERR_FILENO);
+	int status = 0;
+	pid_t pid;
 
-	if (pid == -1 || waitpid(pid, &status, 0) == -1)
-		printf("  %s was not found\n", name);
+	(void)fflush(stdout);
+	pid = proc_spawn(name, "--version", STDERR_FILENO);
+	if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0)
+		printf("  %s was not found or does not run\n", name);
 }
+
+#ifdef HAVE_BROTLI
+#define FEATURE_BROTLI "yes"
+#else
+#define FEATURE_BROTLI "no"
+#endif
+#ifdef HAVE_ZSTD
+#define FEATURE_ZSTD "yes"
+#else
+#define FEATURE_ZSTD "no"
+#endif
+#ifdef HAVE_SECCOMP
+#define FEATURE_SECCOMP "yes"
+#else
+#define FEATURE_SECCOMP "no"
+#endif
 
 static void
 print_version(void)
@@ -62,18 +82,12 @@ print_version(void)
 	printf("tolseyd %s\n", PACKAGE_VERSION);
 	printf("  libevent           built %s, running %s\n", LIBEVENT_VERSION,
 	    event_get_version());
-#ifdef HAVE_BROTLI
-	printf("  content coding br  yes\n");
-#else
-	printf("  content coding br  no\n");
-#endif
-#ifdef HAVE_ZSTD
-	printf("  content coding zstd yes\n");
-#else
-	printf("  content coding zstd no\n");
-#endif
-	(void)fflush(stdout);
+	printf("  libcrypto          built %s, running %s\n",
+	    OPENSSL_VERSION_TEXT, OpenSSL_version(OPENSSL_VERSION));
 	print_helper_version("tolsey-scan");
+	printf("  content coding br   " FEATURE_BROTLI "\n");
+	printf("  content coding zstd " FEATURE_ZSTD "\n");
+	printf("  seccomp             " FEATURE_SECCOMP "\n");
 }
 
 static int
