@@ -69,7 +69,7 @@ def busy_worker(server):
         time.sleep(0.3)
         now = [(ticks(p) - t, p) for p, t in before.items()
                if tolsey.alive(p)]
-        most = max(now)
+        most = max(now, default=(0, 0))
         return most[1] if most[0] >= 5 else None
     return wait_for(find, 10, "no worker is busy")
 
