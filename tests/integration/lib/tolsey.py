@@ -4,6 +4,7 @@
 With ICAP_REFERENCE=1 it is Debian's c-icap with its ClamAV module instead:
 the harness itself is tried that way.
 """
+import atexit
 import os
 import pwd
 import re
@@ -117,6 +118,7 @@ def stage(build):
         return build + "/src", build + "/modules"
     if not _staged:
         copy = tempfile.mkdtemp(prefix="tolsey-test-bin-")
+        atexit.register(shutil.rmtree, copy, True)
         os.chmod(copy, 0o755)
         for sub in ("src", "modules"):
             for name in os.listdir(os.path.join(build, sub)):
