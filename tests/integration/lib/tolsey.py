@@ -173,6 +173,15 @@ class Server:
             return self.options_status() == 200
         wait_for(ready, timeout, "not ready: " + self.stderr()[-2000:])
 
+    def ready_or_end(self):
+        """At the start: what does not come up is not left behind."""
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.end(5)
+            self.remove()
+            raise
+
     def stderr(self):
         with open(self.path("stderr"), errors="replace") as f:
             return f.read()
@@ -228,7 +237,7 @@ class Tolsey(Server):
         self.write_config(config, services)
         self.start()
         if wait:
-            self.wait_ready()
+            self.ready_or_end()
 
     def write_config(self, config="", services=""):
         lines = ["Listen 127.0.0.1:%d" % self.port,
@@ -401,7 +410,7 @@ class CIcap(Server):
         self.spawn(["unshare", "-m", "sh", "-c",
                     "mount --bind %s /var/lib/clamav && exec c-icap -N -f %s"
                     % (self.db, self.path("c-icap.conf"))])
-        self.wait_ready()
+        self.ready_or_end()
 
     def close(self):
         self.end(10)
