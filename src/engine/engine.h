@@ -59,6 +59,10 @@ int engine_self_test(struct engine *e, char *err, size_t errlen) MUST_CHECK;
 int engine_enter_worker(
     struct engine *e, const char *dir, uint64_t temp_max) MUST_CHECK;
 
+/* What a scan has looked at below the object itself. */
+struct engine_use {
+	uint64_t files, bytes;
+};
 struct engine_job {
 	enum scan_kind kind;
 	const void *data;
@@ -66,6 +70,7 @@ struct engine_job {
 	const struct scan_opts *opts;
 	uint64_t budget_us; /* the engine's own limit is set below it */
 	const char *part;   /* what the findings name as their part, or "" */
+	struct engine_use *use; /* added to; NULL: not wanted */
 };
 /*
  * Scans once. Adds to *answer: findings, type, and complete = 0 with the first

@@ -112,6 +112,10 @@ on_inspection(int fd, const char *type, const char **ancestors,
 
 	(void)fd, (void)type, (void)ancestors, (void)parent_size, (void)name;
 	(void)data, (void)attributes;
+	if (r != NULL && r->job->use != NULL && level > 0) {
+		r->job->use->files++;
+		r->job->use->bytes += size;
+	}
 	if (r != NULL && level > 0 && size >= r->max_file_size)
 		scan_answer_incomplete(
 		    r->answer, OUTCOME_LIMIT, "a member reaches MaxFileSize");
@@ -683,6 +687,7 @@ confirm_prefix(struct engine *e, const struct engine_job *job,
 	padded.budget_us = job->budget_us - used;
 	opts.max_file_size = 0;
 	opts.max_scan_size = 0;
+	padded.use = NULL;
 	padded.opts = &opts;
 	scan_once(e, &padded, &again, &pe_seen);
 	if (again.complete == 1 && !pe_seen)

@@ -3,41 +3,14 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "engine/unpack/decode.h"
-
-struct viewing {
-	struct engine *engine;
-	const struct msg_scan_request *rq;
-	struct scan_opts opts;
-	struct scan_answer *answer;
-	uint64_t began_us;
-};
-
-static void
-scan_view(struct viewing *v, struct slice data, const char *part)
-{
-	uint64_t used = clock_mono_us() - v->began_us;
-	struct engine_job job = { .kind = (enum scan_kind)v->rq->kind,
-		.data = data.p,
-		.len = data.len,
-		.opts = &v->opts,
-		.budget_us = v->rq->budget_us - used,
-		.part = part };
-
-	if (used >= v->rq->budget_us) {
-		scan_answer_incomplete(
-		    v->answer, OUTCOME_TIMEOUT, "no time for all its forms");
-		return;
-	}
-	engine_scan(v->engine, &job, v->answer);
-}
+#include "scan/object.h"
 
 /* The switches as the library's words: only the engine knows those. */
 static void
-make_opts(struct viewing *v)
+make_opts(struct viewing *v, const struct scan_opts *opts)
 {
-	uint32_t s = v->rq->opts.switches;
+	uint32_t s = opts->switches;
 	struct engine_flags f = {
 		.heuristic_alerts = (s & SCAN_HEURISTICS) != 0,
 		.alert_encrypted = (s & SCAN_ALERT_ENCRYPTED) != 0,
@@ -46,7 +19,7 @@ make_opts(struct viewing *v)
 		.image_fuzzy_hash = (s & SCAN_FUZZY_HASH) != 0,
 	};
 
-	v->opts = v->rq->opts;
+	v->opts = *opts;
 	engine_scan_flags(&f, &v->opts);
 }
 
@@ -90,7 +63,7 @@ is_archive(const char *type)
 static bool
 raw_too(const struct viewing *v, enum decode_rc rc, bool decoded)
 {
-	if (v->rq->kind == SCAN_PREFIX)
+	if (v->kind == SCAN_PREFIX)
 		return !decoded;
 	return rc != DECODE_OK || is_archive(v->answer->type);
 }
@@ -100,9 +73,9 @@ raw_too(const struct viewing *v, enum decode_rc rc, bool decoded)
  * is not the whole truth. A prefix always ends in the middle of its coding.
  */
 static void
-scan_coded(struct viewing *v, struct slice body)
+scan_coded(
+    struct viewing *v, const struct msg_scan_request *rq, struct slice body)
 {
-	const struct msg_scan_request *rq = v->rq;
 	struct decode_limits limits = { rq->opts.max_decoded_size,
 		rq->opts.max_decode_ratio };
 	struct decoded d;
@@ -114,11 +87,12 @@ scan_coded(struct viewing *v, struct slice body)
 	if (rq->kind == SCAN_WHOLE)
 		note_decoding(v, rc);
 	if (d.len > 0)
-		scan_view(v, (struct slice){ (const char *)d.data, d.len }, "");
+		object_scan(
+		    v, (struct slice){ (const char *)d.data, d.len }, "");
 	decoded = d.len > 0;
 	decode_free(&d);
 	if (raw_too(v, rc, decoded))
-		scan_view(v, body, "");
+		object_scan(v, body, "");
 }
 
 void
@@ -126,15 +100,16 @@ views_scan(struct engine *e, const struct msg_scan_request *rq,
     struct slice body, struct scan_answer *a)
 {
 	struct viewing v = {
-		.engine = e, .rq = rq, .answer = a, .began_us = clock_mono_us()
+		.engine = e, .kind = (enum scan_kind)rq->kind, .answer = a
 	};
 
 	*a = (struct scan_answer){ .complete = 1 };
 	if (body.len == 0)
 		return;
-	make_opts(&v);
+	make_opts(&v, &rq->opts);
+	budget_start(&v.budget, &v.opts, rq->budget_us);
 	if (rq->ncodings > 0)
-		scan_coded(&v, body);
+		scan_coded(&v, rq, body);
 	else
-		scan_view(&v, body, "");
+		object_scan(&v, body, "");
 }
