@@ -74,7 +74,8 @@ on_message(enum cl_msg severity, const char *full, const char *msg, void *ctx)
 	if (severity < CL_MSG_ERROR)
 		return;
 	keep_line(lib.error, sizeof(lib.error), msg);
-	if (lib.run != NULL)
+	/* that a prefix is cut is an error to some readers (xz), not to us */
+	if (lib.run != NULL && lib.run->job->kind != SCAN_PREFIX)
 		scan_answer_incomplete(
 		    lib.run->answer, OUTCOME_FAILED, lib.error);
 }

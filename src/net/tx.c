@@ -162,6 +162,8 @@ tx_new(struct net_core *core, const struct tx_host *host, struct icap_rx *rx,
 	buf_init(&tx->head, TX_HEAD_MAX);
 	buf_init(&tx->held, (size_t)1 << 20);
 	buf_init(&tx->window, TX_WINDOW_MAX);
+	buf_init(&tx->lent, MSG_INLINE_BODY_MAX);
+	tx->lent_fd = -1;
 	tx->t.begin_us = tx->last_out_us = tx->last_in_us = clock_mono_us();
 	TAILQ_INSERT_TAIL(&core->all, tx, link);
 	TAILQ_INSERT_HEAD(&core->by_id[tx->id % NET_CORE_BUCKETS], tx, id_link);

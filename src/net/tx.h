@@ -85,6 +85,9 @@ struct tx {
 	bool has_declared_len;
 
 	uint64_t job; /* of sched, 0 = none */
+	/* what that job reads while the body goes on growing */
+	struct buf lent;
+	int lent_fd;
 	enum sched_how done_how;
 	struct scan_answer answer;
 	uint32_t generation;

@@ -2,7 +2,9 @@
 /* PSCAN and SCAN: what workers are asked, and what their answers mean. */
 #include "net/tx.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -42,6 +44,37 @@ fill_codings(const struct tx *tx, struct msg_scan_request *rq)
 	(void)str_copy(rq->boundary, sizeof(rq->boundary), d->boundary);
 }
 
+static void
+take_back(struct tx *tx)
+{
+	buf_free(&tx->lent);
+	if (tx->lent_fd != -1)
+		(void)close(tx->lent_fd);
+	tx->lent_fd = -1;
+}
+
+/*
+ * A job may wait, or be given to a second worker, while input moves the body
+ * (a larger buffer, a memfd, a file): then it reads a copy, or a descriptor of
+ * its own.
+ */
+static bool
+lend(struct tx *tx, struct sched_job *j)
+{
+	take_back(tx);
+	if (!tx_states[tx->state].input)
+		return true;
+	if (j->fd != -1) {
+		tx->lent_fd = fcntl(j->fd, F_DUPFD_CLOEXEC, 0);
+		j->fd = tx->lent_fd;
+		return j->fd != -1;
+	}
+	if (buf_append_slice(&tx->lent, j->body) == -1)
+		return false;
+	j->body = buf_slice(&tx->lent);
+	return true;
+}
+
 bool
 tx_submit(struct tx *tx, const struct tx_scan_what *w)
 {
@@ -56,7 +89,7 @@ tx_submit(struct tx *tx, const struct tx_scan_what *w)
 	j.rq.budget_us = w->budget_us;
 	j.rq.conf_generation = tx->set->conf->generation;
 	fill_opts(tx->svc->conf, &j.rq.opts);
-	if (w->kind == SCAN_WHOLE)
+	if (w->mem.p == NULL)
 		fill_codings(tx, &j.rq);
 	if (w->mem.p != NULL) {
 		j.body = w->mem;
@@ -68,18 +101,19 @@ tx_submit(struct tx *tx, const struct tx_scan_what *w)
 			j.body = (struct slice){ spool_data(tx->body),
 				(size_t)j.rq.size };
 	}
-	tx->job = sched_submit(tx->core->sched, &j);
+	if (lend(tx, &j))
+		tx->job = sched_submit(tx->core->sched, &j);
 	return tx->job != 0;
 }
 
 void
 tx_cancel_job(struct tx *tx)
 {
-	if (tx->job == 0)
-		return;
-	sched_cancel(tx->core->sched, tx->job);
+	if (tx->job != 0)
+		sched_cancel(tx->core->sched, tx->job);
 	tx->job = 0;
 	tx->gate_job = false;
+	take_back(tx);
 }
 
 void
@@ -88,6 +122,7 @@ tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d)
 	if (job != tx->job)
 		return;
 	tx->job = 0;
+	take_back(tx);
 	tx->done_how = d->how;
 	tx->generation = d->generation;
 	tx->t.queue_us += d->queue_us;

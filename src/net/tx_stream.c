@@ -169,7 +169,7 @@ window_answered(struct tx *tx)
 		    : tx->done_how == SCHED_QUEUED ? OUTCOME_OVERLOAD
 						   : OUTCOME_FAILED,
 		    "a window of the stream could not be scanned", NULL);
-	if (tx->answer.nfindings > 0) {
+	if (tx->answer.nfindings > 0 || !tx->answer.complete) {
 		policy_scan_verdict(
 		    &tx->verdict, tx->svc->conf, &tx->answer, 0);
 		tx->has_verdict = true;

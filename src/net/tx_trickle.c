@@ -211,7 +211,7 @@ tx_gate_answer(struct tx *tx)
 		tx->gate = GATE_SHUT;
 		return;
 	}
-	if (tx->answer.nfindings == 0) {
+	if (tx->answer.complete && tx->answer.nfindings == 0) {
 		tx->gate = GATE_OPEN;
 		let_out(tx, poke);
 		if (poke)
@@ -220,6 +220,8 @@ tx_gate_answer(struct tx *tx)
 		return;
 	}
 	tx->gate = GATE_SHUT;
+	log_info("gate-shut", "id=%s findings=%u why=%s", tx->name,
+	    tx->answer.nfindings, LOG_Q(slice_of(tx->answer.text)));
 	if (tx->svc->conf->monitor ||
 	    !policy_prefix_blocks(tx->svc->conf, &tx->answer))
 		return;

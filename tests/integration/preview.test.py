@@ -272,6 +272,19 @@ def content_codings():
 
 
 @case()
+def preview_is_decoded_as_far_as_it_goes():
+    tolsey.only_tolsey()
+    import zlib
+    data = zlib.compress(samples.MARKER + samples.filler(50000).hex().encode())
+    check(samples.MARKER not in data, "the marker is not packed")
+    response = OK[:-2] + b"Content-Encoding: deflate\r\n\r\n"
+    with server().client() as c:
+        answer = c.scan_response(data, response, preview=PREVIEW)
+        check(answer.infected and not answer.continued,
+              "not blocked at the preview: %r" % answer)
+
+
+@case()
 def pipelined_mixture():
     data = [samples.text(10), samples.EICAR, samples.text(5000),
             samples.filler(3000) + samples.MARKER, b""]

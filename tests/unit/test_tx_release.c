@@ -223,7 +223,87 @@ trickle_by_clock(void **state)
 	world_free(&w);
 }
 
+/* A gate that could not look at everything stays shut. */
+static void
+incomplete_gate(void **state)
+{
+	const char *const conf[] = { "StallPoke off", "BodyTimeout 1h", NULL };
+	struct world w;
+
+	(void)state;
+	world_init(&w, conf, true);
+	begin(&w, "", BIN_HDR);
+	chunk(&w, 200000);
+	world_wait(&w, 16 * SECOND);
+	assert_int_equal(w.scans, 1);
+	world_answer_incomplete(&w, OUTCOME_FAILED);
+	world_wait(&w, 60 * SECOND);
+	assert_string_equal(world_sent(&w), "");
+	world_free(&w);
+}
+
+/* All of the first n bytes that the worker got are the object's. */
+static void
+worker_has(struct world *w, size_t n)
+{
+	assert_true(w->rq.size >= n && n < sizeof(w->body));
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(w->body[i], 'x');
+}
+
+/*
+ * A gate's scan waits for a worker while the body grows and moves: from inline
+ * memory to larger memory, to a memfd, and to a file.
+ */
+static void
+queued_gate(void **state)
+{
+	const char *const conf[] = { "StallPoke off", "QueueTimeout 1m",
+		"SpoolMemory 500K", NULL };
+	static const size_t first[] = { 300, 300, 300, 100000 };
+	static const size_t more[] = { 20000, 60000, 900000, 900000 };
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(first); i++) {
+		world_init(&w, conf, true);
+		begin(&w, "", BIN_HDR);
+		chunk(&w, first[i]);
+		w.deaf = true;
+		world_wait(&w, 16 * SECOND);
+		assert_int_equal(w.scans, 0);
+		chunk(&w, more[i]);
+		w.deaf = false;
+		sched_worker_writable(w.sched, w.incarnation);
+		assert_int_equal(w.scans, 1);
+		assert_int_equal(w.rq.size, first[i]);
+		worker_has(&w, 300);
+		world_answer(&w, NULL, false);
+		world_free(&w);
+	}
+}
+
 /* ---- streams ---- */
+
+/* The same for a window that waits while more of the stream arrives. */
+static void
+queued_window(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	begin(&w, "", SSE_HDR);
+	w.deaf = true;
+	world_say(&w, "9\r\ndata: a\n\n\r\n");
+	assert_int_equal(w.scans, 0);
+	chunk(&w, 50000);
+	w.deaf = false;
+	sched_worker_writable(w.sched, w.incarnation);
+	assert_int_equal(w.scans, 1);
+	assert_string_equal(w.body, "data: a\n\n");
+	world_free(&w);
+}
 
 static void
 event_stream(void **state)
@@ -310,6 +390,9 @@ main(void)
 		cmocka_unit_test(stall_poke),
 		cmocka_unit_test(no_poke),
 		cmocka_unit_test(trickle_by_clock),
+		cmocka_unit_test(incomplete_gate),
+		cmocka_unit_test(queued_gate),
+		cmocka_unit_test(queued_window),
 		cmocka_unit_test(event_stream),
 		cmocka_unit_test(stream_ends),
 		cmocka_unit_test(not_its_type),
