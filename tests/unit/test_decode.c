@@ -144,6 +144,35 @@ stacked_and_members(void **state)
 	decode_free(&d);
 }
 
+/* A preview: what can be decoded of it is there. */
+static void
+cut_gives_the_beginning(void **state)
+{
+	char noise[2048];
+	uint32_t x = 1;
+	struct bytes zl, both;
+	const uint32_t codings[] = { SCAN_CODING_DEFLATE, SCAN_CODING_GZIP };
+	struct decoded d;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] =
+		    "0123456789abcdef"[(x = x * 1103515245 + 12345) >> 28];
+	zl = squeeze(noise, sizeof(noise), MAX_WBITS);
+	both = squeeze(zl.p, zl.len, MAX_WBITS + 16);
+	assert_int_equal(decode_body(zl.p, zl.len / 2, codings, 1, &wide, &d),
+	    DECODE_BROKEN);
+	assert_true(d.len > 500);
+	assert_memory_equal(d.data, noise, d.len);
+	decode_free(&d);
+	assert_int_equal(
+	    decode_body(both.p, both.len / 2, codings, 2, &wide, &d),
+	    DECODE_BROKEN);
+	assert_true(d.len > 500);
+	assert_memory_equal(d.data, noise, d.len);
+	decode_free(&d);
+}
+
 static void
 bombs_and_unknown(void **state)
 {
@@ -176,6 +205,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_coding),
 		cmocka_unit_test(stacked_and_members),
+		cmocka_unit_test(cut_gives_the_beginning),
 		cmocka_unit_test(bombs_and_unknown),
 	};
 

@@ -96,13 +96,18 @@ decode_body(const unsigned char *in, size_t len, const uint32_t codings[],
     size_t ncodings, const struct decode_limits *l, struct decoded *out)
 {
 	struct decoded before = { 0 };
-	enum decode_rc rc = DECODE_OK;
+	enum decode_rc rc = DECODE_OK, one = DECODE_OK;
 
 	memset(out, 0, sizeof(*out));
-	for (size_t i = ncodings; i > 0 && rc == DECODE_OK; i--) {
+	for (size_t i = ncodings; i > 0; i--) {
+		/* what came before a fault is decoded further */
+		if (one != DECODE_OK && (one != DECODE_BROKEN || len == 0))
+			break;
 		decode_free(&before);
 		before = *out;
-		rc = decode_one(codings[i - 1], in, len, l, out);
+		one = decode_one(codings[i - 1], in, len, l, out);
+		if (rc == DECODE_OK)
+			rc = one;
 		in = out->data;
 		len = out->len;
 	}

@@ -91,9 +91,8 @@ decode_deflate(struct grow *g, const unsigned char *in, size_t len)
 	size_t left = len;
 	enum decode_rc rc = inflate_all(g, &from, &left, BITS_ZLIB);
 
-	if (rc == DECODE_BROKEN) {
+	if (rc == DECODE_BROKEN && g->out->len == 0) {
 		/* many send it without the zlib wrapper */
-		g->out->len = 0;
 		from = in;
 		left = len;
 		rc = inflate_all(g, &from, &left, BITS_RAW);
