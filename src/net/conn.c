@@ -255,6 +255,18 @@ takes_input(const struct conn *c)
 	return c->tx == NULL || tx_wants_input(c->tx);
 }
 
+/*
+ * While an answer is made the socket is read as well, up to a buffer's worth
+ * of next requests: a client that resets the connection is seen at once, and
+ * its scan is given up.
+ */
+static bool
+reads_ahead(const struct conn *c)
+{
+	return c->phase == CONN_OPEN && c->tx != NULL &&
+	       tx_request_is_over(c->tx) && c->in.len < CONN_READ_SIZE;
+}
+
 /* Feeds *in as far as it is taken. False: the connection is gone. */
 static bool
 feed(struct conn *c, struct slice *in)
@@ -373,12 +385,14 @@ conn_update(struct conn *c)
 		}
 		break;
 	}
-	if (c->peer_ended && c->tx == NULL && outq_pending(&c->out) == 0) {
+	/* what is still missing cannot come any more */
+	if (c->peer_ended && c->in.len == 0 && outq_pending(&c->out) == 0 &&
+	    (c->tx == NULL || !tx_request_is_over(c->tx))) {
 		conn_close(c, false);
 		return;
 	}
 	set_writing(c, outq_pending(&c->out) > 0);
-	set_reading(c, takes_input(c) && !c->peer_ended);
+	set_reading(c, !c->peer_ended && (takes_input(c) || reads_ahead(c)));
 	arm_timer(c);
 }
 

@@ -149,6 +149,13 @@ confirm(struct net *n)
 	(void)chan_queue(n->parent, MSG_CONF_DONE, &done, -1);
 }
 
+/* The budgets are for all bodies of the machine: each net has its share. */
+static uint64_t
+share(const struct net *n, uint64_t budget)
+{
+	return budget / n->conf->net_processes;
+}
+
 /* A running net takes over a new snapshot; transactions keep theirs. */
 static void
 change_live(struct net *n)
@@ -160,8 +167,9 @@ change_live(struct net *n)
 	if (net_core_set(&n->core, set) == 0) {
 		name_services(n->conf);
 		log_set_level((enum log_level)n->conf->log_level);
-		spool_pool_limits(
-		    n->spool, conf_spool_memory(n->conf), n->conf->spool_size);
+		spool_pool_limits(n->spool,
+		    share(n, conf_spool_memory(n->conf)),
+		    share(n, n->conf->spool_size));
 		sched_limits(n->core.sched, n->conf->worker_max_scans);
 		confirm(n);
 		log_notice("configured", "generation=%u", n->conf->generation);
@@ -312,8 +320,9 @@ begin_serving(struct net *n)
 		finish(n, EXIT_FAILURE);
 		return;
 	}
-	n->spool = spool_pool_new(
-	    n->spool_fd, conf_spool_memory(n->conf), n->conf->spool_size);
+	n->spool =
+	    spool_pool_new(n->spool_fd, share(n, conf_spool_memory(n->conf)),
+		share(n, n->conf->spool_size));
 	n->spool_fd = -1;
 	n->workers = workers_new(n->base, n->tq, n->parent, scan_done, n);
 	if (n->spool == NULL || n->workers == NULL ||

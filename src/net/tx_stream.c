@@ -42,7 +42,8 @@ bool
 tx_stream_store(struct tx *tx, struct slice bytes)
 {
 	tx_input_progress(tx, bytes.len);
-	if (tx->passthrough && in_preview(tx))
+	/* never behind what had to go to the window for lack of space */
+	if (tx->passthrough && in_preview(tx) && tx->window.len == 0)
 		return tx_store(tx, bytes);
 	if (ends_as_204(tx)) {
 		tx->drained += bytes.len;
@@ -226,6 +227,7 @@ run_passthrough(struct tx *tx, enum tx_event ev)
 		return tx_continue(tx, TX_STREAM);
 	case TX_EV_BODY_END:
 		return tx_reply_verdict(tx);
+	case TX_EV_TIMEOUT: /* no space within QueueTimeout: none is needed */
 	case TX_EV_SPACE:
 		if (tx->held.len == 0)
 			return TX_WAIT_EVENT;
@@ -267,6 +269,13 @@ tx_stream_begin(struct tx *tx, bool passthrough)
 		tx->has_verdict = true;
 	}
 	tx_cancel_job(tx);
+	if (tx->state == TX_STREAM) {
+		/* a window could not be scanned, and that passes */
+		buf_consume(&tx->window, tx->overlap);
+		tx->overlap = 0;
+		tx->passthrough = true;
+		return TX_AGAIN;
+	}
 	tx->passthrough = passthrough;
 	if (passthrough && tx->held.len > 0) {
 		if (buf_append_slice(&tx->window, buf_slice(&tx->held)) == -1)

@@ -429,6 +429,39 @@ def clients_that_vanish_in_every_state():
         s.close()
 
 
+@case()
+def reset_during_a_scan_gives_it_up():
+    """The connection and the body are free long before the scan would end."""
+    s = tolsey.Tolsey(workers=2)
+    try:
+        clients = [s.client() for _ in range(6)]
+        for c in clients:
+            c.send(reqmod() + chunked(SLOW))
+        wait_for(lambda: s.metric("scans_running") == 2, 10, "two scans")
+        for c in clients:
+            c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                              struct.pack("ii", 1, 0))
+            c.close()
+        wait_for(lambda: s.metric("connections") == 0, 0.5, "connections")
+        eq((s.metric("spool_memory_bytes"), s.metric("scan_queue_depth")),
+           (0, 0), "bytes in memory, scans that wait")
+    finally:
+        s.close()
+
+
+@case()
+def half_close_at_the_preview():
+    """100 Continue cannot be followed by anything: no wait for BodyTimeout."""
+    s = tolsey.Tolsey()
+    try:
+        with s.client() as c:
+            c.send(respmod(preview=4) + chunked(b"abcd"))
+            c.half_close()
+            wait_for(lambda: s.metric("connections") == 0, 5, "connections")
+    finally:
+        s.close()
+
+
 @case(timeout=60)
 def spool_on_a_full_disk():
     """One transaction ends, never a process."""

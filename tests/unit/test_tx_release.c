@@ -382,6 +382,111 @@ stream_scan_fails(void **state)
 	world_free(&w);
 }
 
+/* Where that passes, the stream goes on without windows. */
+static void
+stream_scan_fails_and_passes(void **state)
+{
+	static const char *const confs[][3] = { { "Monitor on", NULL },
+		{ "OnFailed pass", NULL } };
+	struct world w;
+	const char *s;
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(confs); i++) {
+		world_init(&w, confs[i], true);
+		begin(&w, "", SSE_HDR);
+		world_say(&w, "9\r\ndata: a\n\n\r\n");
+		world_answer(&w, NULL, false);
+		(void)world_sent(&w);
+		world_say(&w, "9\r\ndata: b\n\n\r\n");
+		world_worker_dies(&w, SIGSEGV);
+		assert_string_equal(world_sent(&w), "9\r\ndata: b\n\n\r\n");
+		world_say(&w, "9\r\ndata: c\n\n\r\n0\r\n\r\n");
+		s = world_sent(&w);
+		assert_string_equal(s, "9\r\ndata: c\n\n\r\n0\r\n\r\n");
+		assert_int_equal(w.transactions, 1);
+		assert_false(w.cut);
+		world_free(&w);
+	}
+}
+
+static void
+nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+#define OTHERS 5
+/* Other small bodies, until not one byte more fits. */
+static void
+use_up(struct spool_pool *p, struct spool *others[OTHERS])
+{
+	static const char fill[SPOOL_INLINE_MAX];
+
+	for (int i = 0; i < OTHERS; i++) {
+		others[i] = spool_new(p, nothing, NULL);
+		for (size_t n = sizeof(fill); n > 0; n /= 2)
+			if (spool_size(others[i]) + n <= SPOOL_INLINE_MAX)
+				(void)spool_write(others[i], fill, n);
+	}
+}
+
+static void
+free_others(struct spool *others[OTHERS])
+{
+	for (int i = 0; i < OTHERS; i++)
+		spool_free(&others[i]);
+}
+
+/*
+ * A preview that passes (too large) and finds no space for a while: its parts
+ * stay in order, and it does not wait for space that it needs no more.
+ */
+static void
+preview_without_space(void **state)
+{
+	const char *const conf[] = { "MaxObjectSize 1K", "OnTooLarge pass",
+		"SpoolMemory 64K", "SpoolSize 0", NULL };
+	struct world w;
+	struct spool *others[OTHERS];
+	const char *s;
+	char fill[1400];
+
+	(void)state;
+	memset(fill, 'x', sizeof(fill));
+	for (int late = 0; late < 2; late++) {
+		world_init(&w, conf, true);
+		world_say(&w,
+		    "REQMOD icap://h/avscan ICAP/1.0\r\nHost: h\r\n"
+		    "Preview: 4096\r\n"
+		    "Encapsulated: req-hdr=0, req-body=41\r\n\r\n"
+		    "PUT / HTTP/1.1\r\nHost: x\r\nX-Test: edit\r\n\r\n"
+		    "578\r\n");
+		world_feed(&w, fill, sizeof(fill), 0);
+		world_say(&w, "\r\n");
+		assert_int_equal(w.tx->state, TX_STREAM);
+		use_up(w.spool, others);
+		world_say(&w, "4\r\nbbbb\r\n");
+		assert_false(tx_wants_input(w.tx));
+		if (!late)
+			free_others(others);
+		else
+			world_wait(&w, 11 * SECOND);
+		world_say(&w, "4\r\ncccc\r\n0\r\n\r\n");
+		world_say(&w, "4\r\ndddd\r\n0\r\n\r\n");
+		if (late)
+			free_others(others);
+		assert_int_equal(w.transactions, 1);
+		s = world_sent(&w);
+		assert_non_null(strstr(s, "ICAP/1.0 100 Continue"));
+		assert_int_equal(all_x(s), 1 + sizeof(fill)); /* Host: x */
+		assert_non_null(s = strstr(s, "bbbb"));
+		assert_non_null(s = strstr(s, "cccc"));
+		assert_non_null(strstr(s, "dddd"));
+		world_free(&w);
+	}
+}
+
 int
 main(void)
 {
@@ -397,6 +502,8 @@ main(void)
 		cmocka_unit_test(stream_ends),
 		cmocka_unit_test(not_its_type),
 		cmocka_unit_test(stream_scan_fails),
+		cmocka_unit_test(stream_scan_fails_and_passes),
+		cmocka_unit_test(preview_without_space),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
