@@ -29,12 +29,18 @@ enum scan_coding {
 #define SCAN_PART_MAX 128
 #define SCAN_TYPE_MAX 32
 
-/* Bits of scan_opts.switches. */
-#define SCAN_HEURISTICS 1u
-#define SCAN_ALERT_ENCRYPTED 2u
-#define SCAN_ALERT_BROKEN 4u
-#define SCAN_ALERT_MACROS 8u
-#define SCAN_FUZZY_HASH 16u
+/* The rows of scan_opts.def by the fields of their directives. */
+enum scan_switch {
+#define SCAN_SWITCH(field, word, flags) SCAN_SWITCH_##field,
+#include "base/scan_opts.def"
+	SCAN_NSWITCHES
+};
+#define SCAN_BIT(field) ((uint64_t)1 << SCAN_SWITCH_##field)
+enum scan_number {
+#define SCAN_NUMBER(field, setting, max) SCAN_NUMBER_##field,
+#include "base/scan_opts.def"
+	SCAN_NNUMBERS
+};
 
 /* Per-scan engine options and limits; set by net from the configuration. */
 struct scan_opts {
@@ -42,9 +48,9 @@ struct scan_opts {
 	uint32_t max_files, max_recursion;
 	uint64_t max_decoded_size; /* of a content coding */
 	uint32_t max_decode_ratio;
-	uint32_t switches; /* SCAN_HEURISTICS ... */
-	/* libclamav's CL_SCAN_* words: the worker makes them of the switches */
-	uint32_t general, parse, heuristic, mail, dev;
+	uint32_t reserved;
+	uint64_t switches;               /* SCAN_BIT(heuristic_alerts) ... */
+	uint64_t numbers[SCAN_NNUMBERS]; /* 0: as much as there may be */
 };
 
 struct scan_finding {

@@ -172,6 +172,18 @@ check_alias(const char *word)
 		     "!#$%&'*+-.^_`|~";
 }
 
+/* The words between the dots of a name: PUA.Win.Tool. */
+static const char *
+check_category(const char *word)
+{
+	for (const char *p = word; *p != '\0'; p++)
+		if ((*p < '0' || *p > '9') && (*p < 'A' || *p > 'Z') &&
+		    (*p < 'a' || *p > 'z') && *p != '_' && *p != '-')
+			return "not a category; write the second word of the "
+			       "name, as Win of PUA.Win.Tool";
+	return NULL;
+}
+
 int
 conf_check_word(enum conf_id id, const char *word, char *err, size_t errlen)
 {
@@ -195,6 +207,8 @@ conf_check_word(enum conf_id id, const char *word, char *err, size_t errlen)
 		{ CONF_ID_spool_directory, check_path },
 		{ CONF_ID_use_module, check_module_name },
 		{ CONF_ID_aliases, check_alias },
+		{ CONF_ID_include_pua, check_category },
+		{ CONF_ID_exclude_pua, check_category },
 	};
 	const char *what = NULL;
 	uint64_t ms;
@@ -262,5 +276,9 @@ conf_check_all(struct conf_load *l)
 		    "NetProcesses '%ju': each needs a scan worker of its own "
 		    "and there are %u; raise ScanWorkers",
 		    (uintmax_t)c->net_processes, conf_worker_count(c));
+	if (c->include_pua.n > 0 && c->exclude_pua.n > 0)
+		fail(l, l->where[CONF_ID_exclude_pua], CONF_ID_exclude_pua,
+		    c->exclude_pua.v[0],
+		    "IncludePUA is given too; remove one of the two");
 	check_one_default(l);
 }

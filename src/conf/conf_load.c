@@ -154,12 +154,32 @@ keep_extra(
 	buf_free(&value);
 }
 
+/* What another program's directive of this name is here, or NULL. */
+static const char *
+foreign(const char *name)
+{
+	static const struct {
+		const char *name, *text;
+	} rows[] = {
+#define FOREIGN(name, text) { #name, text },
+#include "conf/foreign.def"
+	};
+
+	for (size_t i = 0; i < COUNTOF(rows); i++)
+		if (strcasecmp(rows[i].name, name) == 0)
+			return rows[i].text;
+	return NULL;
+}
+
 static void
 unknown(struct conf_load *l, struct conf_where at, char *const *words, size_t n)
 {
 	const char *near = conf_nearest(words[0]);
 
-	if (near != NULL && strcasecmp(near, words[0]) == 0)
+	if (foreign(words[0]) != NULL)
+		conf_load_fail(l, at, words, n,
+		    "there is no such directive here; %s", foreign(words[0]));
+	else if (near != NULL && strcasecmp(near, words[0]) == 0)
 		conf_load_fail(
 		    l, at, words, n, "it cannot stand here; use a file");
 	else if (near != NULL)
@@ -197,7 +217,7 @@ conf_load_directive(
 	struct conf_where *where;
 	void *base;
 
-	if (d == NULL && inside) {
+	if (d == NULL && inside && foreign(words[0]) == NULL) {
 		keep_extra(l, at, words, n);
 		return;
 	}

@@ -73,6 +73,20 @@ warn_pairs(const struct conf *c, size_t i, struct conf_errors *w)
 		    "MaxFileSize is never reached" },
 		{ CONF_ID_max_decoded_size, CONF_ID_max_scan_size,
 		    "MaxDecodedSize is never reached" },
+		{ CONF_ID_max_decoded_size, CONF_ID_max_file_size,
+		    "a body that decodes to a size between ends as limit" },
+		{ CONF_ID_max_file_size, CONF_ID_max_html_normalize,
+		    "an HTML file of a size between ends as limit" },
+		{ CONF_ID_max_file_size, CONF_ID_max_html_notags,
+		    "an HTML file of a size between ends as limit" },
+		{ CONF_ID_max_file_size, CONF_ID_max_script_normalize,
+		    "a text of a size between ends as limit" },
+		{ CONF_ID_max_file_size, CONF_ID_max_embedded_pe,
+		    "in a file of a size between embedded executables are not "
+		    "looked for, and it can be clean" },
+		{ CONF_ID_max_file_size, CONF_ID_pcre_max_file_size,
+		    "to a file of a size between regular expressions are not "
+		    "applied, and it can be clean" },
 		{ CONF_ID_scan_timeout, CONF_ID_scan_timeout_max,
 		    "ScanTimeoutMax alone counts" },
 		{ CONF_ID_preview_scan_timeout, CONF_ID_scan_timeout,
@@ -118,6 +132,53 @@ warn_alone(const struct conf *c, size_t i, struct conf_errors *w)
 		    "everything is passed, malware too; it is only reported");
 }
 
+/* What the operator has switched off passes as clean: it is to be intended. */
+static void
+warn_parsers(const struct conf_service *s, struct conf_errors *w)
+{
+	static const enum conf_id rows[] = { CONF_ID_scan_archive,
+		CONF_ID_scan_mail, CONF_ID_scan_html, CONF_ID_scan_pdf,
+		CONF_ID_scan_ole2, CONF_ID_scan_xmldocs, CONF_ID_scan_hwp3,
+		CONF_ID_scan_onenote, CONF_ID_scan_swf, CONF_ID_scan_pe,
+		CONF_ID_scan_elf, CONF_ID_scan_image };
+	struct buf b;
+
+	buf_init(&b, 512);
+	for (size_t i = 0; i < COUNTOF(rows); i++) {
+		const struct conf_directive *d = &conf_directives[rows[i]];
+
+		if (!*(const bool *)conf_field_const(d, s, true))
+			(void)buf_printf(
+			    &b, "%s%s no", b.len > 0 ? ", " : "", d->name);
+	}
+	if (b.len > 0)
+		warn_service(w, s, buf_cstr(&b),
+		    "what such files contain is not scanned, and passes as "
+		    "clean");
+	buf_free(&b);
+}
+
+/* Settings of the engine that have no effect without another. */
+static void
+warn_useless(const struct conf_service *s, struct conf_errors *w)
+{
+	if (!s->heuristic_alerts &&
+	    (s->alert_broken_executables || s->alert_broken_media ||
+		s->alert_phishing_cloak || s->alert_phishing_ssl_mismatch ||
+		s->structured_data_detection))
+		warn_service(w, s, "HeuristicAlerts no",
+		    "other directives ask for heuristics");
+	if (!s->structured_data_detection && s->structured_ssn_stripped)
+		warn_service(w, s, "StructuredSSNFormatStripped yes",
+		    "without StructuredDataDetection it does nothing");
+	if (!s->structured_data_detection && s->structured_cc_only)
+		warn_service(w, s, "StructuredCCOnly yes",
+		    "without StructuredDataDetection it does nothing");
+	if (!s->scan_image && s->scan_image_fuzzy_hash)
+		warn_service(w, s, "ScanImageFuzzyHash yes",
+		    "without ScanImage it does nothing");
+}
+
 static void
 warn_actions(const struct conf_service *s, struct conf_errors *w)
 {
@@ -143,6 +204,21 @@ warn_global(const struct conf *c, struct conf_errors *w)
 		conf_errors_add(w, NULL, 0,
 		    "DatabaseDirectory embedded: only a handful of test "
 		    "signatures; for trying out only");
+	if (c->include_pua.n + c->exclude_pua.n > 0 && !c->detect_pua)
+		conf_errors_add(w, NULL, 0,
+		    "IncludePUA, ExcludePUA: without DetectPUA they do nothing");
+	if (c->pcre_recmatch_limit > c->pcre_match_limit)
+		conf_errors_add(w, NULL, 0,
+		    "PCRERecMatchLimit is larger than PCREMatchLimit; it is "
+		    "never reached");
+	if (c->bytecode_unsigned)
+		conf_errors_add(w, NULL, 0,
+		    "BytecodeUnsigned yes: whoever writes a signature file "
+		    "can run code in the workers");
+	if (!c->bytecode)
+		conf_errors_add(w, NULL, 0,
+		    "Bytecode no: what only bytecode signatures find passes "
+		    "as clean");
 	if (c->log_access == CONF_LOG_ACCESS_OFF &&
 	    c->access_log_file[0] != '\0')
 		conf_errors_add(w, NULL, 0,
@@ -156,6 +232,8 @@ conf_warnings(const struct conf *c, struct conf_errors *warn)
 	for (size_t i = 0; i < c->nservices; i++) {
 		warn_pairs(c, i, warn);
 		warn_alone(c, i, warn);
+		warn_parsers(&c->services[i], warn);
+		warn_useless(&c->services[i], warn);
 		warn_actions(&c->services[i], warn);
 	}
 }

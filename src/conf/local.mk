@@ -1,5 +1,5 @@
 noinst_LIBRARIES += src/libconf.a
-src_libconf_a_SOURCES = src/conf/conf.h src/conf/conf_int.h src/conf/directives.def src/conf/conf.c \
+src_libconf_a_SOURCES = src/conf/conf.h src/conf/conf_int.h src/conf/directives.def src/conf/foreign.def src/conf/conf.c \
   src/conf/conf_value.c src/conf/conf_lex.c src/conf/conf_file.c src/conf/conf_load.c src/conf/conf_check.c \
   src/conf/conf_warn.c src/conf/conf_dump.c
 CONF_LIBS = src/libconf.a $(BASE_LIBS)

@@ -24,6 +24,13 @@ struct engine_load {
 	const char *temp_dir; /* a private folder for the time of loading */
 	uint64_t min_signatures;
 	bool pua, official_only;
+	bool no_phishing_signatures, no_phishing_urls;
+	bool no_bytecode, bytecode_unsigned, bytecode_paranoid;
+	bool no_cert_check;
+	/* 0: as the library has it */
+	uint64_t bytecode_timeout_ms, pcre_match_limit, pcre_recmatch_limit;
+	/* with pua: ".Cat.Cat." to load only, or all but; NULL or "": all */
+	const char *pua_include, *pua_exclude;
 };
 struct engine_info {
 	uint32_t signatures;
@@ -79,12 +86,12 @@ struct engine_job {
  */
 void engine_scan(
     struct engine *e, const struct engine_job *job, struct scan_answer *answer);
-/* libclamav's option words for these settings. */
-struct engine_flags {
-	bool heuristic_alerts, alert_encrypted, alert_broken, alert_macros;
-	bool image_fuzzy_hash;
-};
-void engine_scan_flags(const struct engine_flags *f, struct scan_opts *opts);
+/*
+ * For scans that no service asked for (self-test, by hand): everything is
+ * looked into, heuristics and encryption are reported, an object of up to
+ * max_object bytes is within the limits.
+ */
+void engine_plain_opts(struct scan_opts *opts, uint64_t max_object);
 /* Version of the library as built and as running, for -V. */
 const char *engine_version_built(void);
 const char *engine_version_running(void);

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "engine/engine_db.h"
+#include "engine/engine_flags.h"
 #include "engine/names.h"
 #include "engine/tripwire.h"
 
@@ -103,6 +104,37 @@ on_layer(int fd, const char *type, void *ctx)
 	return CL_CLEAN;
 }
 
+static bool
+over(const struct run *r, enum scan_number n, size_t size)
+{
+	uint64_t max = r->job->opts->numbers[n];
+
+	return max != 0 && size > max;
+}
+
+/* The library leaves larger ones alone without a word. */
+static void
+check_normalised(struct run *r, const char *type, size_t size)
+{
+	uint64_t parse = r->job->opts->switches;
+
+	if (type == NULL || r->job->kind == SCAN_PREFIX)
+		return;
+	if ((parse & SCAN_BIT(scan_html)) != 0 &&
+	    strncmp(type, "CL_TYPE_HTML", 12) == 0) {
+		if (over(r, SCAN_NUMBER_max_html_normalize, size))
+			scan_answer_incomplete(r->answer, OUTCOME_LIMIT,
+			    "HTML larger than MaxHTMLNormalize");
+		else if (over(r, SCAN_NUMBER_max_html_notags, size))
+			scan_answer_incomplete(r->answer, OUTCOME_LIMIT,
+			    "HTML larger than MaxHTMLNoTags");
+	}
+	if (strncmp(type, "CL_TYPE_TEXT", 12) == 0 &&
+	    over(r, SCAN_NUMBER_max_script_normalize, size))
+		scan_answer_incomplete(r->answer, OUTCOME_LIMIT,
+		    "a text larger than MaxScriptNormalize");
+}
+
 /* Members are cut at MaxFileSize without a word: their size gives it away. */
 static cl_error_t
 on_inspection(int fd, const char *type, const char **ancestors,
@@ -111,12 +143,14 @@ on_inspection(int fd, const char *type, const char **ancestors,
 {
 	struct run *r = ctx;
 
-	(void)fd, (void)type, (void)ancestors, (void)parent_size, (void)name;
+	(void)fd, (void)ancestors, (void)parent_size, (void)name;
 	(void)data, (void)attributes;
 	if (r != NULL && r->job->use != NULL && level > 0) {
 		r->job->use->files++;
 		r->job->use->bytes += size;
 	}
+	if (r != NULL)
+		check_normalised(r, type, size);
 	if (r != NULL && level > 0 && size >= r->max_file_size)
 		scan_answer_incomplete(
 		    r->answer, OUTCOME_LIMIT, "a member reaches MaxFileSize");
@@ -207,6 +241,75 @@ start_library(char *err, size_t errlen)
 }
 
 static int
+set_number(struct engine *e, enum cl_engine_field field, uint64_t v)
+{
+	return cl_engine_set_num(e->cl, field, (long long)v) == CL_SUCCESS ? 0
+									   : -1;
+}
+
+static bool
+is_given(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+/* What must be known before the first signature is loaded. */
+static int
+set_up_loading(struct engine *e, const struct engine_load *l)
+{
+	const char *categories =
+	    is_given(l->pua_include) ? l->pua_include : l->pua_exclude;
+
+	if (l->pcre_match_limit > 0 &&
+	    set_number(e, CL_ENGINE_PCRE_MATCH_LIMIT, l->pcre_match_limit) != 0)
+		return -1;
+	if (l->pcre_recmatch_limit > 0 &&
+	    set_number(
+		e, CL_ENGINE_PCRE_RECMATCH_LIMIT, l->pcre_recmatch_limit) != 0)
+		return -1;
+	if (l->bytecode_timeout_ms > 0 &&
+	    set_number(e, CL_ENGINE_BYTECODE_TIMEOUT, l->bytecode_timeout_ms) !=
+		0)
+		return -1;
+	if (l->no_cert_check &&
+	    set_number(e, CL_ENGINE_DISABLE_PE_CERTS, 1) != 0)
+		return -1;
+	if (l->bytecode_paranoid && set_number(e, CL_ENGINE_BYTECODE_SECURITY,
+					CL_BYTECODE_TRUST_NOTHING) != 0)
+		return -1;
+	if (!l->pua || !is_given(categories))
+		return 0;
+	return cl_engine_set_str(e->cl, CL_ENGINE_PUA_CATEGORIES, categories) ==
+		       CL_SUCCESS
+		   ? 0
+		   : -1;
+}
+
+static unsigned int
+load_options(const struct engine *e, const struct engine_load *l)
+{
+	unsigned int o = 0;
+
+	if (!l->no_phishing_signatures)
+		o |= CL_DB_PHISHING;
+	if (!l->no_phishing_urls)
+		o |= CL_DB_PHISHING_URLS;
+	if (!l->no_bytecode)
+		o |= CL_DB_BYTECODE;
+	if (!l->no_bytecode && l->bytecode_unsigned)
+		o |= CL_DB_BYTECODE_UNSIGNED;
+	if (l->pua)
+		o |= CL_DB_PUA;
+	if (l->pua && is_given(l->pua_include))
+		o |= CL_DB_PUA_INCLUDE;
+	else if (l->pua && is_given(l->pua_exclude))
+		o |= CL_DB_PUA_EXCLUDE;
+	if (l->official_only && !e->info.embedded)
+		o |= CL_DB_OFFICIAL_ONLY;
+	return o;
+}
+
+static int
 set_up(struct engine *e, const struct engine_load *load)
 {
 	struct cl_engine *cl = e->cl;
@@ -217,12 +320,11 @@ set_up(struct engine *e, const struct engine_load *load)
 	cl_engine_set_clcb_virus_found(cl, on_found);
 	cl_engine_set_clcb_sigload(cl, on_signature, e);
 	/* its cache does not know under which options something was clean */
-	if (cl_engine_set_num(cl, CL_ENGINE_DISABLE_CACHE, 1) != CL_SUCCESS)
+	if (set_number(e, CL_ENGINE_DISABLE_CACHE, 1) != 0 ||
+	    cl_engine_set_str(cl, CL_ENGINE_TMPDIR, load->temp_dir) !=
+		CL_SUCCESS)
 		return -1;
-	return cl_engine_set_str(cl, CL_ENGINE_TMPDIR, load->temp_dir) ==
-		       CL_SUCCESS
-		   ? 0
-		   : -1;
+	return set_up_loading(e, load);
 }
 
 static int
@@ -245,20 +347,17 @@ load_all(struct engine *e, const struct engine_load *load, const char *path,
     char *err, size_t errlen)
 {
 	char canary[512];
-	unsigned int own = 0, loaded = 0, options = CL_DB_STDOPT;
+	unsigned int own = 0, loaded = 0;
 
 	if (db_write_canary(load->temp_dir, canary, sizeof(canary)) != 0) {
 		(void)snprintf(
 		    err, errlen, "%s: cannot write signatures", load->temp_dir);
 		return -1;
 	}
-	if (load_path(e, canary, options, &own, err, errlen) != 0)
+	if (load_path(e, canary, CL_DB_STDOPT, &own, err, errlen) != 0)
 		return -1;
-	if (load->pua)
-		options |= CL_DB_PUA;
-	if (load->official_only && !e->info.embedded)
-		options |= CL_DB_OFFICIAL_ONLY;
-	if (load_path(e, path, options, &loaded, err, errlen) != 0)
+	if (load_path(e, path, load_options(e, load), &loaded, err, errlen) !=
+	    0)
 		return -1;
 	e->info.signatures = loaded;
 	if (loaded > 0 && loaded >= load->min_signatures)
@@ -339,10 +438,7 @@ finds_eicar(struct engine *e)
 {
 	unsigned char eicar[DB_EICAR_LEN];
 	struct scan_answer a = { .complete = 1 };
-	struct scan_opts opts = { .max_file_size = 1 << 20,
-		.max_scan_size = 1 << 20,
-		.max_files = 100,
-		.max_recursion = 17 };
+	struct scan_opts opts;
 	struct engine_job job = { .kind = SCAN_WHOLE,
 		.data = eicar,
 		.len = sizeof(eicar),
@@ -350,6 +446,7 @@ finds_eicar(struct engine *e)
 		.budget_us = 60 * 1000000,
 		.part = "" };
 
+	engine_plain_opts(&opts, 1 << 20);
 	db_eicar_bytes(eicar);
 	engine_scan(e, &job, &a);
 	return a.nfindings > 0 && a.findings[0].outcome == OUTCOME_INFECTED;
@@ -446,19 +543,14 @@ bounded(uint64_t v, uint64_t max)
 	return v == 0 || v > max ? max : v;
 }
 
-static int
-set_number(struct engine *e, enum cl_engine_field field, uint64_t v)
-{
-	return cl_engine_set_num(e->cl, field, (long long)v) == CL_SUCCESS ? 0
-									   : -1;
-}
-
 /* 0 means unlimited to the library: never let it through. */
 static int
 apply_limits(struct engine *e, const struct scan_opts *o)
 {
 	struct scan_opts *have = &e->applied;
 
+	if (engine_flags_numbers(e->cl, o, have) != 0)
+		return -1;
 	if (have->max_file_size == o->max_file_size &&
 	    have->max_scan_size == o->max_scan_size &&
 	    have->max_files == o->max_files &&
@@ -473,7 +565,10 @@ apply_limits(struct engine *e, const struct scan_opts *o)
 	    set_number(e, CL_ENGINE_MAX_RECURSION,
 		bounded(o->max_recursion, 100)) != 0)
 		return -1;
-	*have = *o;
+	have->max_file_size = o->max_file_size;
+	have->max_scan_size = o->max_scan_size;
+	have->max_files = o->max_files;
+	have->max_recursion = o->max_recursion;
 	return 0;
 }
 
@@ -491,34 +586,6 @@ apply_time(struct engine *e, uint64_t budget_us)
 		return 0;
 	e->applied_ms = (uint32_t)ms;
 	return set_number(e, CL_ENGINE_MAX_SCANTIME, ms);
-}
-
-static void
-make_options(const struct engine_job *job, struct cl_scan_options *out)
-{
-	const struct scan_opts *o = job->opts;
-
-	*out = (struct cl_scan_options){ .general = o->general,
-		.parse = o->parse,
-		.heuristic = o->heuristic,
-		.mail = o->mail };
-	out->general |= CL_SCAN_GENERAL_ALLMATCHES;
-	out->general &= ~(uint32_t)CL_SCAN_GENERAL_COLLECT_METADATA;
-	out->heuristic |= CL_SCAN_HEURISTIC_EXCEEDS_MAX;
-	if (job->kind != SCAN_PREFIX)
-		return;
-	/* what a good file that is merely cut would set off */
-	out->heuristic &=
-	    ~(uint32_t)(CL_SCAN_HEURISTIC_BROKEN |
-			CL_SCAN_HEURISTIC_BROKEN_MEDIA |
-			CL_SCAN_HEURISTIC_EXCEEDS_MAX |
-			CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE |
-			CL_SCAN_HEURISTIC_ENCRYPTED_DOC |
-			CL_SCAN_HEURISTIC_STRUCTURED |
-			CL_SCAN_HEURISTIC_STRUCTURED_SSN_NORMAL |
-			CL_SCAN_HEURISTIC_STRUCTURED_SSN_STRIPPED |
-			CL_SCAN_HEURISTIC_STRUCTURED_CC |
-			CL_SCAN_HEURISTIC_PARTITION_INTXN);
 }
 
 static void
@@ -556,7 +623,7 @@ call_library(struct engine *e, struct run *r)
 		    r->answer, OUTCOME_FAILED, "the object cannot be mapped");
 		return;
 	}
-	make_options(r->job, &options);
+	engine_flags_options(r->job->opts, r->job->kind, &options);
 	lib.error[0] = '\0';
 	lib.run = r;
 	tripwire_arm();

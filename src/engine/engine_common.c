@@ -43,3 +43,28 @@ scan_answer_incomplete(
 	a->reason = (uint32_t)reason;
 	(void)str_copy_clean(a->text, sizeof(a->text), slice_of(text), "");
 }
+
+void
+engine_plain_opts(struct scan_opts *o, uint64_t max_object)
+{
+	memset(o, 0, sizeof(*o));
+	o->max_file_size = max_object;
+	o->max_scan_size = max_object * 2;
+	o->max_files = 20000;
+	o->max_recursion = 17;
+	o->max_decoded_size = max_object;
+	o->max_decode_ratio = 2000;
+	o->switches = ~(uint64_t)0;
+	/* what costs much, or reports what is no fault */
+	o->switches &=
+	    ~(SCAN_BIT(scan_image_fuzzy_hash) |
+		SCAN_BIT(heuristic_scan_precedence) |
+		SCAN_BIT(alert_broken_executables) |
+		SCAN_BIT(alert_broken_media) | SCAN_BIT(alert_ole2_macros) |
+		SCAN_BIT(alert_partition_intersection) |
+		SCAN_BIT(alert_phishing_cloak) |
+		SCAN_BIT(alert_phishing_ssl_mismatch) |
+		SCAN_BIT(structured_data_detection) |
+		SCAN_BIT(structured_cc_only) | SCAN_BIT(structured_ssn_normal) |
+		SCAN_BIT(structured_ssn_stripped));
+}

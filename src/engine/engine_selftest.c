@@ -32,12 +32,7 @@ static const struct sample clean[] = {
 static void
 scan(struct engine *e, const void *data, size_t len, struct scan_answer *a)
 {
-	struct engine_flags flags = { .heuristic_alerts = true,
-		.alert_encrypted = true };
-	struct scan_opts opts = { .max_file_size = 64 << 20,
-		.max_scan_size = 128 << 20,
-		.max_files = 1000,
-		.max_recursion = 17 };
+	struct scan_opts opts;
 	struct engine_job job = { .kind = SCAN_WHOLE,
 		.data = data,
 		.len = len,
@@ -45,7 +40,7 @@ scan(struct engine *e, const void *data, size_t len, struct scan_answer *a)
 		.budget_us = BUDGET_US,
 		.part = "" };
 
-	engine_scan_flags(&flags, &opts);
+	engine_plain_opts(&opts, 64 << 20);
 	*a = (struct scan_answer){ .complete = 1 };
 	engine_scan(e, &job, a);
 }

@@ -1,7 +1,7 @@
 # libengine: libclamav and what keeps it honest.
 noinst_LIBRARIES += src/libengine.a
 src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
-  src/engine/engine_flags.c src/engine/engine_clamav.c \
+  src/engine/engine_flags.h src/engine/engine_flags.c src/engine/engine_clamav.c \
   src/engine/engine_selftest.c src/engine/engine_db.h src/engine/engine_db.c \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
   src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c
@@ -11,10 +11,11 @@ ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS)
 ENGINE_LDFLAGS = $(AM_LDFLAGS) -rdynamic
 if HAVE_CMOCKA
 check_LIBRARIES += src/libenginefake.a
-src_libenginefake_a_SOURCES = src/engine/engine_fake.c src/engine/engine_common.c src/engine/engine_flags.c
+src_libenginefake_a_SOURCES = src/engine/engine_fake.c src/engine/engine_common.c
 src_libenginefake_a_CFLAGS = $(AM_CFLAGS)
 check_LIBRARIES += src/libengineutil.a
-src_libengineutil_a_SOURCES = tests/unit/engine_util.h tests/unit/engine_util.c
+src_libengineutil_a_SOURCES = tests/unit/engine_util.h tests/unit/engine_util.c \
+  tests/unit/cfb_util.h tests/unit/cfb_util.c
 src_libengineutil_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 ENGINE_TEST_LIBS = src/libengineutil.a $(ENGINE_LIBS) $(CMOCKA_LIBS) \
   $(BASE_LIBS) $(ZLIB_LIBS)
@@ -28,6 +29,12 @@ tests_unit_test_engine_prefix_SOURCES = tests/unit/test_engine_prefix.c
 tests_unit_test_engine_prefix_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_prefix_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_engine_prefix_LDADD = $(ENGINE_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_engine_options
+TESTS += tests/unit/test_engine_options
+tests_unit_test_engine_options_SOURCES = tests/unit/test_engine_options.c
+tests_unit_test_engine_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(CLAMAV_CFLAGS) -I$(top_srcdir)
+tests_unit_test_engine_options_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_engine_options_LDADD = $(ENGINE_TEST_LIBS)
 check_PROGRAMS += tests/unit/test_engine_db tests/unit/test_names \
   tests/unit/test_tripwire
 TESTS += tests/unit/test_engine_db tests/unit/test_names \

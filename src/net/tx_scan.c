@@ -10,10 +10,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
-/*
- * libclamav's option words are made from the settings by the engine, in the
- * worker; here are only the switches (bit per switch in opts.general).
- */
+/* clang-format off */
 static void
 fill_opts(const struct conf_service *c, struct scan_opts *o)
 {
@@ -24,12 +21,14 @@ fill_opts(const struct conf_service *c, struct scan_opts *o)
 	o->max_recursion = (uint32_t)c->max_recursion;
 	o->max_decoded_size = c->max_decoded_size;
 	o->max_decode_ratio = (uint32_t)c->max_decode_ratio;
-	o->switches = (c->heuristic_alerts ? SCAN_HEURISTICS : 0) |
-		      (c->alert_encrypted ? SCAN_ALERT_ENCRYPTED : 0) |
-		      (c->alert_broken_executables ? SCAN_ALERT_BROKEN : 0) |
-		      (c->alert_ole2_macros ? SCAN_ALERT_MACROS : 0) |
-		      (c->scan_image_fuzzy_hash ? SCAN_FUZZY_HASH : 0);
+#define SCAN_SWITCH(field, word, flags) \
+	if (c->field) \
+		o->switches |= SCAN_BIT(field);
+#define SCAN_NUMBER(field, setting, max) \
+	o->numbers[SCAN_NUMBER_##field] = c->field;
+#include "base/scan_opts.def"
 }
+/* clang-format on */
 
 static void
 fill_codings(const struct tx *tx, struct msg_scan_request *rq)

@@ -31,6 +31,7 @@
 #define CHANNEL_FD 3
 #define CONF_TEXT_MAX ((size_t)16 << 20)
 #define LOAD_NICE 10
+#define CATEGORIES_MAX ((size_t)65536)
 
 /* The one context of the process. */
 struct scan {
@@ -200,16 +201,54 @@ check_jail(struct scan *s)
 	return -1;
 }
 
+/* ".Win.Tool." of a list, "" of an empty one. */
+static int
+join_categories(struct buf *out, const struct conf_list *l)
+{
+	buf_init(out, CATEGORIES_MAX);
+	for (size_t i = 0; i < l->n; i++)
+		if (buf_printf(out, "%s%s.", i == 0 ? "." : "", l->v[i]) != 0)
+			return -1;
+	return 0;
+}
+
+static void
+fill_load(struct engine_load *l, const struct conf *c, const char *dir)
+{
+	*l = (struct engine_load){ .database = c->database_directory,
+		.temp_dir = dir,
+		.min_signatures = c->min_signatures,
+		.pua = c->detect_pua,
+		.official_only = c->official_database_only,
+		.no_phishing_signatures = !c->phishing_signatures,
+		.no_phishing_urls = !c->phishing_scan_urls,
+		.no_bytecode = !c->bytecode,
+		.bytecode_unsigned = c->bytecode_unsigned,
+		.bytecode_paranoid =
+		    c->bytecode_security == CONF_BYTECODE_SECURITY_PARANOID,
+		.no_cert_check = c->disable_cert_check,
+		.bytecode_timeout_ms = c->bytecode_timeout,
+		.pcre_match_limit = c->pcre_match_limit,
+		.pcre_recmatch_limit = c->pcre_recmatch_limit };
+}
+
 static int
 load_in(struct scan *s, const char *dir, char *err, size_t errlen)
 {
-	struct engine_load load = { .database = s->conf->database_directory,
-		.temp_dir = dir,
-		.min_signatures = s->conf->min_signatures,
-		.pua = s->conf->detect_pua,
-		.official_only = s->conf->official_database_only };
+	struct engine_load load;
+	struct buf include, exclude;
+	int in = join_categories(&include, &s->conf->include_pua);
+	int ex = join_categories(&exclude, &s->conf->exclude_pua);
 
-	s->engine = engine_open(&load, err, errlen);
+	fill_load(&load, s->conf, dir);
+	load.pua_include = buf_cstr(&include);
+	load.pua_exclude = buf_cstr(&exclude);
+	if (in != 0 || ex != 0)
+		(void)snprintf(err, errlen, "too many PUA categories");
+	else
+		s->engine = engine_open(&load, err, errlen);
+	buf_free(&include);
+	buf_free(&exclude);
 	return s->engine != NULL ? engine_self_test(s->engine, err, errlen)
 				 : -1;
 }

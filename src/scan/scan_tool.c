@@ -63,14 +63,9 @@ print_answer(struct tool *t, const char *name, const struct scan_answer *a)
 static void
 scan_bytes(struct tool *t, const char *name, const void *p, size_t len)
 {
-	struct msg_scan_request rq = { .kind = SCAN_WHOLE,
-		.budget_us = BUDGET_US,
-		.size = len,
-		.opts = { .max_file_size = (uint64_t)2000 << 20,
-		    .max_scan_size = (uint64_t)4000 << 20,
-		    .max_files = 20000,
-		    .max_recursion = 17,
-		    .switches = SCAN_HEURISTICS | SCAN_ALERT_ENCRYPTED } };
+	struct msg_scan_request rq = {
+		.kind = SCAN_WHOLE, .budget_us = BUDGET_US, .size = len
+	};
 	struct slice body = { p, len };
 	struct scan_answer a;
 	uint64_t began_us;
@@ -79,6 +74,7 @@ scan_bytes(struct tool *t, const char *name, const void *p, size_t len)
 		body.len = (size_t)t->prefix;
 	if (t->prefix > 0)
 		rq.kind = SCAN_PREFIX;
+	engine_plain_opts(&rq.opts, (uint64_t)2000 << 20);
 	began_us = clock_mono_us();
 	views_scan(t->engine, &rq, body, &a);
 	a.wall_us = (uint32_t)(clock_mono_us() - began_us);

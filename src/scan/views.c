@@ -6,23 +6,6 @@
 #include "engine/unpack/decode.h"
 #include "scan/object.h"
 
-/* The switches as the library's words: only the engine knows those. */
-static void
-make_opts(struct viewing *v, const struct scan_opts *opts)
-{
-	uint32_t s = opts->switches;
-	struct engine_flags f = {
-		.heuristic_alerts = (s & SCAN_HEURISTICS) != 0,
-		.alert_encrypted = (s & SCAN_ALERT_ENCRYPTED) != 0,
-		.alert_broken = (s & SCAN_ALERT_BROKEN) != 0,
-		.alert_macros = (s & SCAN_ALERT_MACROS) != 0,
-		.image_fuzzy_hash = (s & SCAN_FUZZY_HASH) != 0,
-	};
-
-	v->opts = *opts;
-	engine_scan_flags(&f, &v->opts);
-}
-
 /* What a decoder could not do, as a reason for "not complete". */
 static void
 note_decoding(struct viewing *v, enum decode_rc rc)
@@ -106,7 +89,7 @@ views_scan(struct engine *e, const struct msg_scan_request *rq,
 	*a = (struct scan_answer){ .complete = 1 };
 	if (body.len == 0)
 		return;
-	make_opts(&v, &rq->opts);
+	v.opts = rq->opts;
 	budget_start(&v.budget, &v.opts, rq->budget_us);
 	if (rq->ncodings > 0)
 		scan_coded(&v, rq, body);

@@ -96,14 +96,11 @@ must_open(const char *database)
 struct scan_opts
 default_opts(void)
 {
-	struct engine_flags f = { .heuristic_alerts = true,
-		.alert_encrypted = true };
-	struct scan_opts o = { .max_file_size = 100 << 20,
-		.max_scan_size = 400 << 20,
-		.max_files = 10000,
-		.max_recursion = 17 };
+	struct scan_opts o;
 
-	engine_scan_flags(&f, &o);
+	engine_plain_opts(&o, 100 << 20);
+	o.max_scan_size = 400 << 20;
+	o.max_files = 10000;
 	return o;
 }
 

@@ -140,6 +140,16 @@ wrong_overrides(void **state)
 	    "-o:1: Frobnicate 'x': unknown directive; see tolsey.conf(5), "
 	    "and write those of a module into a <Service> block\n");
 	refused("User", "-o:1: User '': the value is missing\n");
+	refused("AlertExceedsMax yes",
+	    "-o:1: AlertExceedsMax 'yes': there is no such directive here; it "
+	    "is always on: what exceeds a limit has the outcome limit or "
+	    "timeout; see OnLimit and OnTimeout\n");
+	refused("virus_scan.MaxObjectSize 5M",
+	    "-o:1: virus_scan.MaxObjectSize '5M': there is no such directive "
+	    "here; use MaxObjectSize\n");
+	refused("ExcludePUA PUA.Win",
+	    "-o:1: ExcludePUA 'PUA.Win': not a category; write the second "
+	    "word of the name, as Win of PUA.Win.Tool\n");
 	refused("User a b", "-o:1: User 'a b': one value is expected; put a "
 			    "value with blanks into \"quotes\"\n");
 	refused("ScanTimeout 2d",

@@ -327,7 +327,27 @@ warnings(void **state)
 	    "2047999K: MaxDecodedSize is never reached\n");
 	warns("MaxFileSize 100M",
 	    "service avscan: MaxObjectSize 2000M is larger than MaxFileSize "
-	    "100M: an object of a size between ends as limit\n");
+	    "100M: an object of a size between ends as limit\n"
+	    "service avscan: MaxDecodedSize 2000M is larger than MaxFileSize "
+	    "100M: a body that decodes to a size between ends as limit\n");
+	warns("MaxEmbeddedPE 40M",
+	    "service avscan: MaxFileSize 2000M is larger than MaxEmbeddedPE "
+	    "40M: in a file of a size between embedded executables are not "
+	    "looked for, and it can be clean\n");
+	warns("MaxHTMLNormalize 40M",
+	    "service avscan: MaxFileSize 2000M is larger than "
+	    "MaxHTMLNormalize 40M: an HTML file of a size between ends as "
+	    "limit\n");
+	warns("ScanPDF no",
+	    "service avscan: ScanPDF no: what such files contain is not "
+	    "scanned, and passes as clean\n"
+	    "service echo: ScanPDF no: what such files contain is not "
+	    "scanned, and passes as clean\n");
+	warns("IncludePUA Win",
+	    "IncludePUA, ExcludePUA: without DetectPUA they do nothing\n");
+	warns("PCREMatchLimit 1000",
+	    "PCRERecMatchLimit is larger than PCREMatchLimit; it is never "
+	    "reached\n");
 	warns("ScanTimeoutMax 29s",
 	    "service avscan: ScanTimeout 30s is larger than ScanTimeoutMax "
 	    "29s: ScanTimeoutMax alone counts\n");

@@ -260,16 +260,12 @@ scan(struct chan_block *w, const void *p, size_t len)
 	struct msg_scan_request rq = { .scan_id = 1,
 		.size = len,
 		.budget_us = 20000000,
-		.kind = SCAN_WHOLE,
-		.opts = { .max_file_size = 1 << 30,
-		    .max_scan_size = 1 << 30,
-		    .max_files = 1000,
-		    .max_recursion = 17,
-		    .switches = SCAN_ALERT_ENCRYPTED } };
+		.kind = SCAN_WHOLE };
 	struct slice body = { p, len };
 	struct scan_answer a;
 	struct chan_msg m;
 
+	engine_plain_opts(&rq.opts, 1 << 29);
 	assert_int_equal(
 	    chan_block_send(w, MSG_SCAN_REQUEST, &rq, body, -1), 0);
 	(void)expect(w, MSG_SCAN_STARTED);
