@@ -5,7 +5,7 @@
  * its return code alone means nothing here: a scan is complete only when
  * nothing below has said otherwise.
  */
-#include "engine/engine.h"
+#include "engine/engine_int.h"
 
 #include <clamav.h>
 #include <limits.h>
@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "engine/engine_db.h"
 #include "engine/engine_flags.h"
 #include "engine/names.h"
@@ -24,27 +23,14 @@
 #define MIN_OBJECT 5 /* the library looks at nothing that is not longer */
 #define LOAD_TRIES 3
 #define SCAN_TIME_MARGIN_US 2000000
-/*
- * Unrelated bytes behind a prefix: a signature whose place is counted from
- * the end of the file no longer matches then.
- */
-#define PREFIX_PADDING (128 * 1024)
-
-struct engine {
-	struct cl_engine *cl;
-	struct engine_info info;
-	struct names *names;
-	bool has_allow_rows; /* .fp or .sfp: a whole object may be excepted */
-	struct scan_opts applied;
-	uint32_t applied_ms;
-};
 
 /* One call of the library. */
 struct run {
 	const struct engine_job *job;
 	struct scan_answer *answer;
 	uint64_t max_file_size;
-	bool root_seen, pe_seen;
+	struct engine_seen *seen;
+	bool root_seen;
 	uint32_t found;
 };
 
@@ -91,7 +77,7 @@ on_layer(int fd, const char *type, void *ctx)
 	if (r == NULL)
 		return CL_CLEAN;
 	if (type != NULL && strcmp(type, "CL_TYPE_MSEXE") == 0)
-		r->pe_seen = true;
+		r->seen->pe = true;
 	if (r->root_seen)
 		return CL_CLEAN;
 	r->root_seen = true;
@@ -655,13 +641,13 @@ size_permits(const struct engine_job *job, struct scan_answer *a)
 	return false;
 }
 
-static void
-scan_once(struct engine *e, const struct engine_job *job,
-    struct scan_answer *answer, bool *pe_seen)
+void
+engine_scan_once(struct engine *e, const struct engine_job *job,
+    struct scan_answer *answer, struct engine_seen *seen)
 {
-	struct run r = { .job = job, .answer = answer };
+	struct run r = { .job = job, .answer = answer, .seen = seen };
 
-	*pe_seen = false;
+	*seen = (struct engine_seen){ .pe = false };
 	if (job->len == 0 || !size_permits(job, answer))
 		return;
 	if (job->budget_us == 0 || apply_limits(e, job->opts) != 0 ||
@@ -672,131 +658,16 @@ scan_once(struct engine *e, const struct engine_job *job,
 	}
 	r.max_file_size = bounded(job->opts->max_file_size, LIBRARY_MAX_LEN);
 	call_library(e, &r);
-	*pe_seen = r.pe_seen;
-}
-
-/* Lines of harmless text, unlike anything that a signature looks for. */
-static void
-fill_padding(unsigned char *p, size_t len)
-{
-	uint32_t x = 2463534242u;
-
-	for (size_t i = 0; i < len; i++) {
-		x ^= x << 13;
-		x ^= x >> 17;
-		x ^= x << 5;
-		p[i] = (unsigned char)(i % 61 == 60 ? '\n' : 'g' + x % 16);
-	}
-}
-
-static bool
-found_in(const struct scan_answer *a, const struct scan_finding *f)
-{
-	for (uint32_t i = 0; i < a->nfindings; i++)
-		if (strcmp(a->findings[i].name, f->name) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Keeps those findings that no rest of the object can undo: of plain content
- * signatures, and found again with other bytes behind the prefix.
- */
-static void
-keep_final(struct engine *e, const struct engine_job *job,
-    struct scan_answer *a, const struct scan_answer *again)
-{
-	uint32_t kept = 0;
-
-	(void)job;
-	for (uint32_t i = 0; i < a->nfindings; i++) {
-		struct scan_finding f = a->findings[i];
-
-		if (f.outcome == OUTCOME_INFECTED &&
-		    names_plain(e->names, slice_of(f.name)) &&
-		    found_in(again, &f))
-			a->findings[kept++] = f;
-	}
-	if (kept == 0)
-		return;
-	a->nfindings = kept;
-	a->final = 1;
-}
-
-static bool
-may_be_final(const struct engine *e, const struct scan_answer *a, bool pe_seen)
-{
-	if (a->complete != 1 || pe_seen || e->has_allow_rows)
-		return false;
-	for (uint32_t i = 0; i < a->nfindings; i++)
-		if (a->findings[i].outcome == OUTCOME_INFECTED)
-			return true;
-	return false;
-}
-
-static void
-confirm_prefix(struct engine *e, const struct engine_job *job,
-    struct scan_answer *a, uint64_t began_us)
-{
-	struct scan_answer again = { .complete = 1 };
-	struct engine_job padded = *job;
-	struct scan_opts opts = *job->opts;
-	uint64_t used = clock_mono_us() - began_us;
-	unsigned char *p;
-	bool pe_seen;
-
-	if (used >= job->budget_us || job->len > SIZE_MAX - PREFIX_PADDING ||
-	    (p = malloc(job->len + PREFIX_PADDING)) == NULL)
-		return;
-	memcpy(p, job->data, job->len);
-	fill_padding(p + job->len, PREFIX_PADDING);
-	padded.data = p;
-	padded.len = job->len + PREFIX_PADDING;
-	padded.budget_us = job->budget_us - used;
-	opts.max_file_size = 0;
-	opts.max_scan_size = 0;
-	padded.use = NULL;
-	padded.opts = &opts;
-	scan_once(e, &padded, &again, &pe_seen);
-	if (again.complete == 1 && !pe_seen)
-		keep_final(e, job, a, &again);
-	free(p);
-}
-
-/* Adds a prefix's answer to what other views gave; final ones stand alone. */
-static void
-merge(struct scan_answer *to, const struct scan_answer *a)
-{
-	if (a->complete != 1)
-		scan_answer_incomplete(to, (enum outcome)a->reason, a->text);
-	if (to->type[0] == '\0')
-		memcpy(to->type, a->type, sizeof(to->type));
-	if (to->final == 1 && a->final == 0)
-		return;
-	if (to->final == 0 && a->final == 1)
-		to->nfindings = 0;
-	to->final = a->final;
-	for (uint32_t i = 0; i < a->nfindings; i++)
-		scan_answer_add(to, (enum outcome)a->findings[i].outcome,
-		    slice_of(a->findings[i].name),
-		    slice_of(a->findings[i].part));
-	to->dropped += a->dropped;
 }
 
 void
 engine_scan(
     struct engine *e, const struct engine_job *job, struct scan_answer *answer)
 {
-	struct scan_answer a = { .complete = 1 };
-	uint64_t began_us = clock_mono_us();
-	bool pe_seen;
+	struct engine_seen seen;
 
-	if (job->kind != SCAN_PREFIX) {
-		scan_once(e, job, answer, &pe_seen);
-		return;
-	}
-	scan_once(e, job, &a, &pe_seen);
-	if (may_be_final(e, &a, pe_seen))
-		confirm_prefix(e, job, &a, began_us);
-	merge(answer, &a);
+	if (job->kind == SCAN_PREFIX)
+		engine_scan_prefix(e, job, answer);
+	else
+		engine_scan_once(e, job, answer, &seen);
 }

@@ -1,7 +1,8 @@
 # libengine: libclamav and what keeps it honest.
 noinst_LIBRARIES += src/libengine.a
 src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
-  src/engine/engine_flags.h src/engine/engine_flags.c src/engine/engine_clamav.c \
+  src/engine/engine_flags.h src/engine/engine_flags.c src/engine/engine_int.h \
+  src/engine/engine_clamav.c src/engine/engine_prefix.c \
   src/engine/engine_selftest.c src/engine/engine_db.h src/engine/engine_db.c \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
   src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c

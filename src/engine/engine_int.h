@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#ifndef ENGINE_ENGINE_INT_H
+#define ENGINE_ENGINE_INT_H
+/* Between the files that make up the engine with libclamav. */
+#include "engine/engine.h"
+#include "engine/names.h"
+
+struct cl_engine;
+
+struct engine {
+	struct cl_engine *cl;
+	struct engine_info info;
+	struct names *names;
+	bool has_allow_rows; /* .fp or .sfp: a whole object may be excepted */
+	struct scan_opts applied;
+	uint32_t applied_ms;
+};
+
+/* What a scan came across that its answer does not tell. */
+struct engine_seen {
+	bool pe; /* a Windows executable */
+};
+/* One call of the library; answer as of engine_scan(). */
+void engine_scan_once(struct engine *e, const struct engine_job *job,
+    struct scan_answer *answer, struct engine_seen *seen);
+/* engine_prefix.c: a scan of the kind SCAN_PREFIX. */
+void engine_scan_prefix(
+    struct engine *e, const struct engine_job *job, struct scan_answer *answer);
+#endif
