@@ -2,6 +2,7 @@ include src/base/local.mk
 include src/conf/local.mk
 include src/proto/local.mk
 include src/ipc/local.mk
+include src/sandbox/local.mk
 include src/engine/local.mk
 include src/engine/unpack/local.mk
 include src/service/local.mk

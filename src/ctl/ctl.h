@@ -26,6 +26,7 @@ struct ctl {
 	struct chan *parent;
 	const struct metrics *blocks; /* read-only */
 	unsigned int nblocks;
+	uint32_t sandbox;         /* enum msg_sandbox */
 	struct msg_loaded loaded; /* generation 0: none */
 	bool draining;
 	struct ctl_client_list clients;

@@ -10,7 +10,8 @@
 
 #include "base/log.h"
 #include "ctl/ctl.h"
-#include "ipc/privdrop.h"
+#include "sandbox/privdrop.h"
+#include "sandbox/sandbox.h"
 
 #define CHANNEL_FD 3
 #define CTL_DESCRIPTORS 256
@@ -39,10 +40,33 @@ got_start(struct ctl *c, const struct msg_start *m)
 	struct msg_text no = { "cannot drop privileges" };
 
 	log_init("ctl", LOG_INFO);
-	if (privdrop(m->uid, m->gid) == 0)
+	c->sandbox = m->sandbox;
+	if (privdrop(m->uid, m->gid, 0) == 0)
 		return;
 	(void)chan_queue(c->parent, MSG_REFUSED, &no, -1);
 	(void)event_base_loopbreak(c->base);
+}
+
+/* It needs no file any more, and no socket but those it has. */
+static void
+confine(struct ctl *c)
+{
+	struct sandbox box = { .role = ROLE_CTL,
+		.off = c->sandbox == MSG_SANDBOX_OFF };
+	struct sandbox_report r = { 0 };
+	struct msg_ready ready = { 0 };
+	struct msg_text no = { "" };
+
+	if (sandbox_enter(&box, &r, no.text, sizeof(no.text)) != 0 ||
+	    (c->sandbox == MSG_SANDBOX_REQUIRE &&
+		sandbox_demand(ROLE_CTL, &r, no.text, sizeof(no.text)) != 0)) {
+		(void)chan_queue(c->parent, MSG_REFUSED, &no, -1);
+		(void)event_base_loopbreak(c->base);
+		return;
+	}
+	sandbox_log(ROLE_CTL, &r);
+	ready.have = r.have;
+	(void)chan_queue(c->parent, MSG_READY, &ready, -1);
 }
 
 static void
@@ -91,7 +115,6 @@ static void
 from_parent(void *ctx, struct chan *chan, struct chan_msg *m)
 {
 	struct ctl *c = ctx;
-	struct msg_none none = { 0 };
 	bool keep_fd = false;
 
 	(void)chan;
@@ -111,7 +134,7 @@ from_parent(void *ctx, struct chan *chan, struct chan_msg *m)
 		keep_fd = true;
 		break;
 	case MSG_GO:
-		(void)chan_queue(c->parent, MSG_READY, &none, -1);
+		confine(c);
 		break;
 	case MSG_GENERATION:
 		memcpy(&c->loaded, m->payload, sizeof(c->loaded));

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "ctl/ctl.h"
+#include "sandbox/sandbox.h"
 
 /* Strings of the parent are its own; still, they are bounded here. */
 static struct slice
@@ -40,6 +41,51 @@ signatures(struct buf *out, const struct msg_loaded *l, bool loading)
 	    SLICE_FMT(text(l->engine, sizeof(l->engine))),
 	    SLICE_FMT(text(l->database, sizeof(l->database))),
 	    l->embedded ? " (EMBEDDED: only for trying out)" : "");
+}
+
+static const struct {
+	const char *word;
+	enum role role;
+} confined[MSG_NCONFINED] = {
+	[MSG_CONFINED_NET] = { "net", ROLE_NET },
+	[MSG_CONFINED_SCAN] = { "scan", ROLE_SCAN },
+	[MSG_CONFINED_WORKER] = { "worker", ROLE_WORKER },
+	[MSG_CONFINED_CTL] = { "ctl", ROLE_CTL },
+};
+
+static const char *
+sandbox_mode(const struct msg_status *s)
+{
+	static const char *const words[] = { [MSG_SANDBOX_AUTO] = "auto",
+		[MSG_SANDBOX_REQUIRE] = "require",
+		[MSG_SANDBOX_OFF] = "off" };
+
+	return s->sandbox < COUNTOF(words) ? words[s->sandbox] : "?";
+}
+
+/* What is missing where; all else is as it should be. */
+static int
+sandbox(struct buf *out, const struct msg_status *s)
+{
+	int rc = buf_printf(out, "sandbox      %s", sandbox_mode(s));
+	bool whole = true;
+
+	for (size_t i = 0; i < COUNTOF(confined); i++) {
+		uint32_t have = s->confined[i];
+		uint32_t missing = sandbox_missing(confined[i].role, have);
+
+		if ((have & MSG_CONFINED_KNOWN) == 0)
+			rc |= buf_printf(
+			    out, "; %s not known yet", confined[i].word);
+		else if (missing == 0)
+			continue;
+		else {
+			rc |= buf_printf(out, "; %s lacks ", confined[i].word);
+			rc |= sandbox_words(out, missing);
+		}
+		whole = false;
+	}
+	return rc | buf_append_str(out, whole ? "; complete\n" : "\n");
 }
 
 static int
@@ -94,16 +140,15 @@ status_text(
 			s->last_reload_error, sizeof(s->last_reload_error))));
 	rc |= buf_printf(out,
 	    "workers      %llu of %u, %llu scanning, %llu waiting\n"
-	    "isolation    %.*s\n"
 	    "connections  %llu\nspool        %llu bytes in memory, %llu on "
 	    "disk\n",
 	    (unsigned long long)m->workers, s->workers,
 	    (unsigned long long)m->scans_running,
 	    (unsigned long long)m->scan_queue_depth,
-	    SLICE_FMT(text(s->sandbox, sizeof(s->sandbox))),
 	    (unsigned long long)m->connections,
 	    (unsigned long long)m->spool_memory_bytes,
 	    (unsigned long long)m->spool_disk_bytes);
+	rc |= sandbox(out, s);
 	rc |= processes(out, s);
 	rc |= outcomes(out, m);
 	return rc == 0 ? 0 : -1;
@@ -172,6 +217,42 @@ json_processes(struct buf *out, const struct msg_status *s)
 	return rc | buf_append_str(out, "],");
 }
 
+static int
+json_words(struct buf *out, const char *name, uint32_t set)
+{
+	int rc = buf_printf(out, "\"%s\":[", name);
+	bool first = true;
+
+	for (unsigned int i = 0; i < NPROTECTIONS; i++)
+		if ((set >> i & 1) != 0) {
+			rc |= buf_printf(out, "%s\"%s\"", first ? "" : ",",
+			    sandbox_word((enum protection)i));
+			first = false;
+		}
+	return rc | buf_append_str(out, "]");
+}
+
+static int
+json_sandbox(struct buf *out, const struct msg_status *s)
+{
+	int rc =
+	    buf_printf(out, "\"sandbox\":{\"mode\":\"%s\"", sandbox_mode(s));
+
+	for (size_t i = 0; i < COUNTOF(confined); i++) {
+		uint32_t have = s->confined[i];
+
+		if ((have & MSG_CONFINED_KNOWN) == 0)
+			continue;
+		rc |= buf_printf(out, ",\"%s\":{", confined[i].word);
+		rc |= json_words(out, "have", have);
+		rc |= buf_append_str(out, ",");
+		rc |= json_words(
+		    out, "missing", sandbox_missing(confined[i].role, have));
+		rc |= buf_append_str(out, "}");
+	}
+	return rc | buf_append_str(out, "},");
+}
+
 int
 status_json(
     struct buf *out, const struct msg_status *s, const struct metrics *m)
@@ -193,9 +274,8 @@ status_json(
 	rc |= buf_append_str(out, ",\"last_reload_error\":");
 	rc |= json_string(
 	    out, text(s->last_reload_error, sizeof(s->last_reload_error)));
-	rc |= buf_append_str(out, ",\"isolation\":");
-	rc |= json_string(out, text(s->sandbox, sizeof(s->sandbox)));
 	rc |= buf_append_str(out, ",");
+	rc |= json_sandbox(out, s);
 	rc |= json_processes(out, s);
 	rc |= buf_append_str(out, "\"metrics\":");
 	rc |= metrics_json(out, m);

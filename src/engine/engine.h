@@ -46,6 +46,13 @@ struct engine_info {
 };
 
 /*
+ * Everything that the library and the C library read of the system when they
+ * first need it (character sets, time zone, libraries that are opened at run
+ * time), so that engine_open() and scans do without: afterwards the process
+ * may be confined. 0, or -1 with the reason.
+ */
+int engine_prepare(char *err, size_t errlen) MUST_CHECK;
+/*
  * Loads and compiles; adds tolsey's canary signature to whatever was loaded.
  * NULL with the reason, in the words of the library, in err.
  */

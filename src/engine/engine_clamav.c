@@ -17,6 +17,7 @@
 #include "engine/engine_db.h"
 #include "engine/engine_flags.h"
 #include "engine/names.h"
+#include "engine/prewarm.h"
 #include "engine/tripwire.h"
 
 #define LIBRARY_MAX_LEN ((uint64_t)INT_MAX - 2)
@@ -459,6 +460,13 @@ open_path(
 		    "%s: files change while they are loaded", path);
 	}
 	return NULL;
+}
+
+int
+engine_prepare(char *err, size_t errlen)
+{
+	engine_prewarm();
+	return start_library(err, errlen);
 }
 
 struct engine *

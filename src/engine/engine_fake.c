@@ -18,6 +18,13 @@ struct engine {
 	struct engine_info info;
 };
 
+int
+engine_prepare(char *err, size_t errlen)
+{
+	(void)err, (void)errlen;
+	return 0;
+}
+
 struct engine *
 engine_open(const struct engine_load *load, char *err, size_t errlen)
 {

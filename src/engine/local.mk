@@ -4,6 +4,7 @@ src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/engine_flags.h src/engine/engine_flags.c src/engine/engine_int.h \
   src/engine/engine_clamav.c src/engine/engine_prefix.c \
   src/engine/engine_selftest.c src/engine/engine_db.h src/engine/engine_db.c \
+  src/engine/prewarm.h src/engine/prewarm.c src/engine/charsets.def \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
   src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c
 src_libengine_a_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS)

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/libipc.a
 src_libipc_a_SOURCES = src/ipc/msg.def src/ipc/msg.h src/ipc/msg.c src/ipc/wire.h src/ipc/wire.c \
-  src/ipc/chan.h src/ipc/chan.c src/ipc/privdrop.h src/ipc/privdrop.c
+  src/ipc/chan.h src/ipc/chan.c
 IPC_LIBS = src/libipc.a $(EVENT_LIBS)
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_msg tests/unit/test_chan

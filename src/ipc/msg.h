@@ -40,18 +40,23 @@ struct msg_none {
 struct msg_number {
 	uint64_t number;
 };
+struct msg_ready {
+	uint32_t have; /* what confines it: bits of sandbox/protections.def */
+};
 struct msg_text {
 	char text[MSG_TEXT_MAX]; /* NUL-terminated, one line */
 };
 struct msg_name {
 	char name[64];
 };
+/* Of the directive Sandbox, in the order of its words. */
+enum msg_sandbox { MSG_SANDBOX_AUTO, MSG_SANDBOX_REQUIRE, MSG_SANDBOX_OFF };
 struct msg_start {
 	uint32_t
 	    instance;  /* of net: 0 ...; of scan: the signature generation */
 	uint32_t nets; /* how many net processes there are */
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay as started */
-	uint32_t sandbox;  /* CONF_SANDBOX_* */
+	uint32_t sandbox;  /* enum msg_sandbox */
 };
 struct msg_conf {
 	uint32_t generation;
@@ -89,7 +94,8 @@ struct msg_loaded {
 	char engine[32];          /* "ClamAV 1.4.6" */
 	char database[96];        /* "main 62, daily 27780, 3 other files" */
 	unsigned char digest[32]; /* engine and signatures, for the ISTag */
-	char jail[32];            /* how its workers are confined */
+	/* what confines it and its workers: bits of sandbox/protections.def */
+	uint32_t have_loader, have_worker;
 };
 struct msg_worker {
 	uint32_t slot;
@@ -132,6 +138,15 @@ struct msg_status_child {
 	uint32_t restarts;
 	uint64_t since_wall_us;
 };
+/* Kinds of processes whose protections are shown. */
+enum msg_confined {
+	MSG_CONFINED_NET,
+	MSG_CONFINED_SCAN,
+	MSG_CONFINED_WORKER,
+	MSG_CONFINED_CTL,
+	MSG_NCONFINED
+};
+#define MSG_CONFINED_KNOWN 0x80000000u /* it has said what it has */
 struct msg_status {
 	uint64_t number; /* of STATUS_ASK */
 	uint64_t started_wall_us;
@@ -139,7 +154,8 @@ struct msg_status {
 	uint32_t loading;         /* 1: a loader is at work */
 	uint32_t workers;         /* configured */
 	char last_reload_error[MSG_TEXT_MAX];
-	char sandbox[96]; /* what protects the workers, and what is missing */
+	uint32_t sandbox;                 /* enum msg_sandbox */
+	uint32_t confined[MSG_NCONFINED]; /* as of sandbox/protections.def */
 	struct msg_status_child children[24];
 };
 struct msg_reload_result {

@@ -22,10 +22,11 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "ipc/chan.h"
-#include "ipc/privdrop.h"
 #include "net/conn.h"
 #include "net/listener.h"
 #include "net/workers.h"
+#include "sandbox/privdrop.h"
+#include "sandbox/sandbox.h"
 #include "service/blockpage.h"
 
 #define CHANNEL_FD 3
@@ -41,6 +42,7 @@ struct net {
 	struct chan *parent;
 	enum role role;
 	unsigned int instance;
+	uint32_t sandbox; /* enum msg_sandbox */
 	struct registry *modules;
 	struct conf *conf; /* received, for GO or live change */
 	char *template;
@@ -248,10 +250,11 @@ got_start(struct net *n, const struct msg_start *m)
 	char name[16];
 
 	n->instance = m->instance;
+	n->sandbox = m->sandbox;
 	idgen_init(m->instance);
 	(void)snprintf(name, sizeof(name), "net%u", m->instance);
 	log_init(n->role == ROLE_CHECK ? "check" : name, LOG_INFO);
-	if (privdrop(m->uid, m->gid) == -1) {
+	if (privdrop(m->uid, m->gid, 0) == -1) {
 		refuse(n, "cannot drop privileges");
 		finish(n, EXIT_FAILURE);
 	}
@@ -310,13 +313,37 @@ scan_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 	net_core_scan_done(&n->core, job, owner, d);
 }
 
+/* Modules are loaded and everything else is passed by descriptor. */
+static int
+confine(struct net *n, struct msg_ready *ready)
+{
+	struct sandbox_path spool = { .fd = n->spool_fd, .write = true };
+	struct sandbox box = { .role = ROLE_NET,
+		.off = n->sandbox == MSG_SANDBOX_OFF,
+		.paths = &spool,
+		.npaths = n->spool_fd != -1 ? 1 : 0 };
+	struct sandbox_report r = { 0 };
+	char why[MSG_TEXT_MAX];
+
+	if (sandbox_enter(&box, &r, why, sizeof(why)) != 0 ||
+	    (n->sandbox == MSG_SANDBOX_REQUIRE &&
+		sandbox_demand(ROLE_NET, &r, why, sizeof(why)) != 0)) {
+		refuse(n, why);
+		return -1;
+	}
+	sandbox_log(ROLE_NET, &r);
+	ready->have = r.have;
+	return 0;
+}
+
 static void
 begin_serving(struct net *n)
 {
 	struct service_set *set = make_set(n);
-	struct msg_none none = { 0 };
+	struct msg_ready ready = { 0 };
 
-	if (set == NULL) {
+	if (set == NULL || confine(n, &ready) != 0) {
+		service_set_unref(&set);
 		finish(n, EXIT_FAILURE);
 		return;
 	}
@@ -338,17 +365,17 @@ begin_serving(struct net *n)
 	sched_limits(n->core.sched, n->conf->worker_max_scans);
 	name_services(n->conf);
 	n->serving = true;
-	(void)chan_queue(n->parent, MSG_READY, &none, -1);
+	(void)chan_queue(n->parent, MSG_READY, &ready, -1);
 }
 
 static void
 check_only(struct net *n)
 {
 	struct service_set *set = make_set(n);
-	struct msg_none none = { 0 };
+	struct msg_ready ready = { 0 };
 
 	if (set != NULL)
-		(void)chan_queue(n->parent, MSG_READY, &none, -1);
+		(void)chan_queue(n->parent, MSG_READY, &ready, -1);
 	service_set_unref(&set);
 	finish(n, set != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }

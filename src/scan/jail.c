@@ -7,20 +7,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "sandbox/privdrop.h"
+
 #define MAX_DEPTH 64
-#define OOM_SCORE "900" /* of all processes, workers are the ones to go */
+#define OOM_SCORE 900 /* of all processes, workers are the ones to go */
 #define MAX_DESCRIPTORS 256
 
 /* Sanitizers reserve terabytes of address space. */
@@ -29,80 +30,6 @@
 #else
 #define LIMIT_ADDRESS_SPACE 1
 #endif
-
-struct technique {
-	const char *name;
-	bool confined;
-	/* 0 when the folder `dir` is now as the technique promises. */
-	int (*enter)(const struct jail *j, const char *dir);
-};
-
-static int
-write_text(const char *path, const char *text)
-{
-	size_t len = strlen(text);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int rc;
-
-	if (fd < 0)
-		return -1;
-	rc = write(fd, text, len) == (ssize_t)len ? 0 : -1;
-	return close(fd) == 0 ? rc : -1;
-}
-
-/* The parent has mounted it: private, and of limited size. */
-static int
-enter_mounted(const struct jail *j, const char *dir)
-{
-	(void)dir;
-	return j->kind == MSG_JAIL_TMPFS && !j->off ? 0 : -1;
-}
-
-static int
-map_ids(uid_t uid, gid_t gid)
-{
-	char line[64];
-
-	(void)snprintf(line, sizeof(line), "%u %u 1", uid, uid);
-	if (write_text("/proc/self/setgroups", "deny") != 0 ||
-	    write_text("/proc/self/uid_map", line) != 0)
-		return -1;
-	(void)snprintf(line, sizeof(line), "%u %u 1", gid, gid);
-	return write_text("/proc/self/gid_map", line);
-}
-
-/* Own user, mount, network and IPC namespaces, and a tmpfs on the folder. */
-static int
-enter_namespace(const struct jail *j, const char *dir)
-{
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	char options[96];
-
-	if (j->off || unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET |
-			      CLONE_NEWIPC) != 0)
-		return -1;
-	(void)snprintf(options, sizeof(options), "size=%llu,mode=0700",
-	    (unsigned long long)j->temp_max);
-	if (map_ids(uid, gid) != 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-		return -1;
-	return mount(
-	    "tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options);
-}
-
-static int
-enter_folder(const struct jail *j, const char *dir)
-{
-	(void)j;
-	return access(dir, R_OK | W_OK | X_OK);
-}
-
-static const struct technique techniques[] = {
-	{ "private tmpfs", true, enter_mounted },
-	{ "user namespace", true, enter_namespace },
-	{ "folder", false, enter_folder },
-};
 
 static int
 folder_name(const struct jail *j, char dir[JAIL_PATH_MAX])
@@ -128,85 +55,118 @@ set_limit(int what, uint64_t v)
 	return setrlimit((__rlimit_resource_t)what, &r);
 }
 
-/* Bytes of address space that are mapped now. */
-static uint64_t
-mapped_now(void)
-{
-	unsigned long long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (f == NULL)
-		return 0;
-	if (fscanf(f, "%llu", &pages) != 1)
-		pages = 0;
-	(void)fclose(f);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static int
 set_limits(const struct jail *j)
 {
-	uint64_t now = mapped_now();
-
-	if (set_limit(RLIMIT_CORE, 0) != 0 ||
+	if (set_limit(RLIMIT_CORE, 0) != 0 || set_limit(RLIMIT_NPROC, 0) != 0 ||
 	    set_limit(RLIMIT_NOFILE, MAX_DESCRIPTORS) != 0 ||
 	    set_limit(RLIMIT_FSIZE, j->temp_max) != 0)
 		return -1;
 	if (!LIMIT_ADDRESS_SPACE || j->memory_max == 0)
 		return 0;
-	if (now == 0 || now > UINT64_MAX - j->memory_max)
+	if (j->mapped == 0 || j->mapped > UINT64_MAX - j->memory_max)
 		return -1;
-	return set_limit(RLIMIT_AS, now + j->memory_max);
+	return set_limit(RLIMIT_AS, j->mapped + j->memory_max);
 }
 
-/* Whatever the namespace or a start as root gave. */
+/* The folder becomes the root where that right is left; *dir says so. */
 static int
-drop_capabilities(void)
+enter_folder(
+    const struct jail *j, char dir[JAIL_PATH_MAX], struct sandbox_report *r)
 {
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
-
-	memset(none, 0, sizeof(none));
-	return (int)syscall(SYS_capset, &head, none);
-}
-
-/*
- * What every technique ends with. The filters of system calls and of paths
- * (seccomp, Landlock) belong here, behind the last step that needs more.
- */
-static int
-seal(const struct jail *j)
-{
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_NAME, "tolsey-worker", 0, 0, 0) != 0)
+	if (folder_name(j, dir) != 0 || mkdir(dir, 0700) != 0 ||
+	    chdir(dir) != 0)
 		return -1;
-	(void)write_text("/proc/self/oom_score_adj", OOM_SCORE);
-	if (set_limits(j) != 0)
-		return -1;
-	if (j->off)
+	if (j->off || !capability_has(CAP_SYS_CHROOT))
 		return 0;
-	if (drop_capabilities() != 0)
+	if (chroot(".") != 0)
 		return -1;
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)str_copy(dir, JAIL_PATH_MAX, SLICE_LIT("/"));
+	r->have |= PROTECTION_BIT(ROOT);
+	return 0;
 }
 
-const char *
-jail_enter(const struct jail *j, char dir[JAIL_PATH_MAX])
+int
+jail_enter(const struct jail *j, char dir[JAIL_PATH_MAX],
+    struct sandbox_report *r, char *err, size_t errlen)
 {
-	size_t i;
+	struct sandbox_path folder = { .path = dir, .write = true };
+	struct sandbox s = { .role = ROLE_WORKER,
+		.off = j->off,
+		.paths = &folder,
+		.npaths = 1 };
 
-	if (folder_name(j, dir) != 0 || mkdir(dir, 0700) != 0)
-		return NULL;
-	/* changing the user has cleared it, and /proc/self/uid_map needs it */
-	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	for (i = 0; i < COUNTOF(techniques); i++)
-		if (techniques[i].enter(j, dir) == 0)
-			break;
-	if (i == COUNTOF(techniques) || chdir(dir) != 0 || seal(j) != 0)
-		return NULL;
-	return techniques[i].name;
+	(void)str_copy(err, errlen, SLICE_LIT("its folder cannot be entered"));
+	if (enter_folder(j, dir, r) != 0)
+		return -1;
+	(void)str_copy(err, errlen, SLICE_LIT("its limits cannot be set"));
+	if (prctl(PR_SET_NAME, "tolsey-worker", 0, 0, 0) != 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || set_limits(j) != 0)
+		return -1;
+	r->have |= PROTECTION_BIT(LIMITS);
+	return sandbox_enter(&s, r, err, errlen);
+}
+
+/* ---- what the loader keeps for its workers ---- */
+
+void
+jail_host_open(struct jail_host *h)
+{
+	char text[16] = "";
+
+	h->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	h->oom_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	h->oom[0] = '\0';
+	if (h->oom_fd == -1 ||
+	    pread(h->oom_fd, text, sizeof(text) - 1, 0) <= 0 ||
+	    strtol(text, NULL, 10) >= OOM_SCORE)
+		return; /* it is first in the queue already */
+	(void)str_copy(h->oom, sizeof(h->oom), slice_of(text));
+}
+
+void
+jail_host_close(struct jail_host *h)
+{
+	if (h->statm_fd != -1)
+		(void)close(h->statm_fd);
+	if (h->oom_fd != -1)
+		(void)close(h->oom_fd);
+	h->statm_fd = h->oom_fd = -1;
+	h->oom[0] = '\0';
+}
+
+uint64_t
+jail_host_mapped(const struct jail_host *h)
+{
+	char text[128];
+	ssize_t n = h->statm_fd == -1
+			? -1
+			: pread(h->statm_fd, text, sizeof(text) - 1, 0);
+	struct slice rest, pages;
+	uint64_t v;
+
+	if (n <= 0)
+		return 0;
+	rest = (struct slice){ text, (size_t)n };
+	if (!slice_next(&rest, ' ', &pages) ||
+	    str_to_u64(pages, UINT64_MAX >> 20, &v) != 0)
+		return 0;
+	return v * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void
+jail_host_fork(const struct jail_host *h, bool about_to)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", OOM_SCORE);
+
+	if (h->oom[0] == '\0')
+		return;
+	if (!about_to)
+		n = (int)str_copy(text, sizeof(text), slice_of(h->oom));
+	/* it is only a wish */
+	if (pwrite(h->oom_fd, text, (size_t)n, 0) != n)
+		log_debug("oom-score", "why=%s", strerror(errno));
 }
 
 static void remove_below(int fd, unsigned int depth);
@@ -256,36 +216,36 @@ jail_clean(const struct jail *j)
 		jail_remove_tree(dir);
 }
 
-const char *
-jail_probe(const struct jail *j)
+int
+jail_probe(
+    const struct jail *j, struct sandbox_report *r, char *err, size_t errlen)
 {
+	struct probe {
+		struct sandbox_report report;
+		char err[160];
+		bool ok;
+	} *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char dir[JAIL_PATH_MAX];
-	const char *name;
-	int status = 0;
-	pid_t pid = fork();
+	pid_t pid;
+	bool ok;
 
-	if (pid == 0) {
-		name = jail_enter(j, dir);
-		for (size_t i = 0; name != NULL && i < COUNTOF(techniques); i++)
-			if (strcmp(techniques[i].name, name) == 0)
-				_exit((int)i);
-		_exit(COUNTOF(techniques));
+	(void)str_copy(err, errlen, SLICE_LIT("out of memory"));
+	if (p == MAP_FAILED)
+		return -1;
+	p->report = *r;
+	if ((pid = fork()) == 0) {
+		p->ok =
+		    jail_enter(j, dir, &p->report, p->err, sizeof(p->err)) == 0;
+		_exit(0);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return NULL;
+	while (pid > 0 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		;
 	jail_clean(j);
-	if (pid < 0 || !WIFEXITED(status) ||
-	    (size_t)WEXITSTATUS(status) >= COUNTOF(techniques))
-		return NULL;
-	return techniques[WEXITSTATUS(status)].name;
-}
-
-bool
-jail_is_confined(const char *technique)
-{
-	for (size_t i = 0; i < COUNTOF(techniques); i++)
-		if (strcmp(techniques[i].name, technique) == 0)
-			return techniques[i].confined;
-	return false;
+	ok = pid > 0 && p->ok;
+	*r = p->report;
+	if (pid > 0)
+		(void)str_copy(err, errlen, slice_of(p->err));
+	(void)munmap(p, sizeof(*p));
+	return ok ? 0 : -1;
 }

@@ -2,41 +2,52 @@
 #ifndef SCAN_JAIL_H
 #define SCAN_JAIL_H
 /*
- * Where a worker lives: a private folder for its temporary files, and as
- * little else as this system lets it give up. A table of techniques, of which
- * the first that works wins.
+ * Where a worker lives: a private folder for its temporary files, its root
+ * where that can be had, limits of memory and size, and the sandbox of
+ * sandbox/sandbox.h.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/check.h"
-#include "ipc/msg.h"
+#include "sandbox/sandbox.h"
 
 #define JAIL_PATH_MAX 288
 
 struct jail {
 	const char *path;     /* the slot's folder */
-	uint32_t kind;        /* enum msg_jail: what path is */
 	uint64_t incarnation; /* names the worker's own folder below it */
 	uint64_t temp_max;
 	uint64_t memory_max; /* beyond what is mapped on entry */
+	uint64_t mapped;     /* bytes of address space mapped on entry */
 	bool off;            /* for debugging: nothing but the folder */
 };
 
 /*
- * In a new worker: makes its folder (*dir) and goes in, for good. The name of
- * the technique, or NULL with errno.
+ * In a new worker: makes its folder and goes in, for good. *dir is how the
+ * worker names it from now on. Adds to *r. 0, or -1 with the reason.
  */
-const char *jail_enter(const struct jail *j, char dir[JAIL_PATH_MAX]);
+int jail_enter(const struct jail *j, char dir[JAIL_PATH_MAX],
+    struct sandbox_report *r, char *err, size_t errlen) MUST_CHECK;
 /* In the loader: removes the folder of a worker that has ended. */
 void jail_clean(const struct jail *j);
+/* What a worker would get, found out in a child that tries. 0 or -1. */
+int jail_probe(const struct jail *j, struct sandbox_report *r, char *err,
+    size_t errlen) MUST_CHECK;
+
 /*
- * Which technique a worker would get, found out in a child that tries. NULL:
- * none works.
+ * What the loader opens, before it can open nothing more, to know its size and
+ * to make its workers the first that go when memory runs out.
  */
-const char *jail_probe(const struct jail *j);
-/* Whether that technique is more than a folder. */
-bool jail_is_confined(const char *technique);
+struct jail_host {
+	int statm_fd, oom_fd;
+	char oom[16]; /* our own score, "" when it need not be changed */
+};
+void jail_host_open(struct jail_host *h);
+void jail_host_close(struct jail_host *h);
+uint64_t jail_host_mapped(const struct jail_host *h); /* bytes, 0: unknown */
+/* Just before a fork, and in the parent behind it. */
+void jail_host_fork(const struct jail_host *h, bool about_to);
 
 /* Removes a folder with all that is in it; follows no symbolic link. */
 void jail_remove_tree(const char *path);

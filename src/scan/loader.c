@@ -53,10 +53,10 @@ jail_of(const struct slot *s)
 	const struct loader_conf *c = &s->l->conf;
 
 	return (struct jail){ .path = s->dir.path,
-		.kind = s->dir.jail,
 		.incarnation = s->incarnation,
 		.temp_max = c->temp_max,
 		.memory_max = c->memory_max,
+		.mapped = jail_host_mapped(&c->host),
 		.off = c->sandbox_off };
 }
 
@@ -131,9 +131,11 @@ spawn(struct slot *s)
 	s->incarnation = (uint64_t)l->conf.generation << 32 | ++l->count;
 	s->known = s->overdue = false;
 	j = jail_of(s);
+	jail_host_fork(&l->conf.host, true);
 	pid = fork_blocked();
 	if (pid == 0)
 		worker_run(l->conf.engine, &j, fds[1]);
+	jail_host_fork(&l->conf.host, false);
 	if (pid > 0) {
 		s->pid = pid;
 		introduce(s, fds[0]);
@@ -348,22 +350,30 @@ loader_add_slot(struct loader *l, const struct msg_slot_dir *d)
 }
 
 const char *
-loader_first_folder(const struct loader *l)
+loader_folder(const struct loader *l, size_t i)
 {
-	return l->nslots > 0 ? l->slots[0]->dir.path : NULL;
+	return i < l->nslots ? l->slots[i]->dir.path : NULL;
 }
 
-const char *
-loader_probe(struct loader *l, const struct loader_conf *c)
+bool
+loader_folder_is_tmpfs(const struct loader *l)
+{
+	return l->nslots > 0 && l->slots[0]->dir.jail == MSG_JAIL_TMPFS;
+}
+
+int
+loader_probe(struct loader *l, const struct loader_conf *c,
+    struct sandbox_report *r, char *err, size_t errlen)
 {
 	struct jail j;
 
+	(void)str_copy(err, errlen, SLICE_LIT("no worker slots were given"));
 	if (l->nslots == 0)
-		return NULL;
+		return -1;
 	l->conf = *c;
 	l->slots[0]->incarnation = (uint64_t)c->generation << 32;
 	j = jail_of(l->slots[0]);
-	return jail_probe(&j);
+	return jail_probe(&j, r, err, errlen);
 }
 
 int

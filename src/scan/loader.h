@@ -12,6 +12,7 @@
 
 #include "engine/engine.h"
 #include "ipc/msg.h"
+#include "scan/jail.h"
 
 struct event_base;
 struct loader;
@@ -22,6 +23,7 @@ struct loader_conf {
 	uint32_t nets;
 	uint64_t temp_max, memory_max; /* of each worker */
 	bool sandbox_off;
+	struct jail_host host;
 };
 
 /* idle is called when a draining loader has no worker left. NULL: no memory. */
@@ -31,10 +33,16 @@ struct loader *loader_new(
 void loader_free(struct loader **l);
 
 int loader_add_slot(struct loader *l, const struct msg_slot_dir *s) MUST_CHECK;
-/* A slot's folder, or NULL when there is none. */
-const char *loader_first_folder(const struct loader *l);
-/* What a worker of the first slot would live in; NULL: it could not. */
-const char *loader_probe(struct loader *l, const struct loader_conf *c);
+/* The folder of the slot that was added as number i, or NULL. */
+const char *loader_folder(const struct loader *l, size_t i);
+/* Whether the folders are a tmpfs each, mounted by the parent. */
+bool loader_folder_is_tmpfs(const struct loader *l);
+/*
+ * How a worker of the first slot would be confined, added to *r. 0, or -1 with
+ * the reason why it could not live.
+ */
+int loader_probe(struct loader *l, const struct loader_conf *c,
+    struct sandbox_report *r, char *err, size_t errlen) MUST_CHECK;
 /* The channel to a net, taken over; replaces a former one of that number. */
 int loader_add_net(struct loader *l, uint64_t number, int fd) MUST_CHECK;
 /* From now on every slot has a worker. */

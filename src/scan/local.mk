@@ -3,13 +3,15 @@ noinst_LIBRARIES += src/libscan.a
 src_libscan_a_SOURCES = src/scan/jail.h src/scan/jail.c src/scan/views.h \
   src/scan/views.c src/scan/budget.h src/scan/budget.c src/scan/object.h \
   src/scan/object.c src/scan/worker.h src/scan/worker.c src/scan/loader.h \
+src_libscan_a_SOURCES = src/scan/jail.h src/scan/jail.c src/scan/confine.h src/scan/confine.c src/scan/views.h \
+  src/scan/views.c src/scan/worker.h src/scan/worker.c src/scan/loader.h \
   src/scan/loader.c
 pkglibexec_PROGRAMS += src/tolsey-scan
 src_tolsey_scan_SOURCES = src/scan/scan_main.c src/scan/scan_tool.h \
   src/scan/scan_tool.c
 src_tolsey_scan_LDFLAGS = $(ENGINE_LDFLAGS)
 src_tolsey_scan_LDADD = src/libscan.a $(UNPACK_LIBS) $(ENGINE_LIBS) src/libconf.a \
-  $(IPC_LIBS) $(BASE_LIBS)
+  $(SANDBOX_LIBS) $(IPC_LIBS) $(BASE_LIBS)
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_budget tests/unit/test_jail \
   tests/unit/test_worker tests/unit/test_loader
@@ -21,7 +23,7 @@ tests_unit_test_budget_LDADD = src/libscan.a src/libenginefake.a \
   $(CMOCKA_LIBS) $(BASE_LIBS)
 tests_unit_test_worker_SOURCES = tests/unit/test_worker.c
 tests_unit_test_worker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_worker_LDADD = src/libscan.a src/libenginefake.a $(UNPACK_LIBS) $(IPC_LIBS) \
+tests_unit_test_worker_LDADD = src/libscan.a src/libenginefake.a $(UNPACK_LIBS) $(SANDBOX_LIBS) $(IPC_LIBS) \
   $(CMOCKA_LIBS) $(BASE_LIBS)
 tests_unit_test_loader_SOURCES = tests/unit/test_loader.c
 tests_unit_test_loader_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -30,5 +32,5 @@ tests_unit_test_loader_LDADD = src/libengine.a src/libconf.a $(IPC_LIBS) \
 EXTRA_tests_unit_test_loader_DEPENDENCIES = src/tolsey-scan
 tests_unit_test_jail_SOURCES = tests/unit/test_jail.c
 tests_unit_test_jail_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_jail_LDADD = src/libscan.a $(CMOCKA_LIBS) $(BASE_LIBS)
+tests_unit_test_jail_LDADD = src/libscan.a $(SANDBOX_LIBS) $(IPC_LIBS) $(CMOCKA_LIBS) $(BASE_LIBS)
 endif

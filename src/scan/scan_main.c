@@ -6,6 +6,7 @@
  * SERVE.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@
 #include "base/metrics.h"
 #include "conf/conf.h"
 #include "ipc/chan.h"
-#include "ipc/privdrop.h"
+#include "sandbox/privdrop.h"
+#include "scan/confine.h"
 #include "scan/jail.h"
 #include "scan/loader.h"
 #include "scan/scan_tool.h"
@@ -43,6 +45,7 @@ struct scan {
 	struct engine *engine;
 	struct msg_start start;
 	struct msg_loaded loaded;
+	struct jail_host host;
 	bool started, ready, finished;
 	int status;
 };
@@ -74,6 +77,7 @@ got_start(struct scan *s, const struct msg_start *m)
 {
 	char name[16];
 	struct rlimit nice_back = { 20, 20 };
+	uint64_t keep = 0;
 
 	s->start = *m;
 	s->started = true;
@@ -81,7 +85,10 @@ got_start(struct scan *s, const struct msg_start *m)
 	log_init(name, LOG_INFO);
 	/* so that it may come back to normal as an ordinary user */
 	(void)setrlimit(RLIMIT_NICE, &nice_back);
-	if (privdrop(m->uid, m->gid) != 0)
+	/* until it is confined; then at most the second of them is left */
+	if (m->sandbox != MSG_SANDBOX_OFF)
+		keep = CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_CHROOT);
+	if (privdrop(m->uid, m->gid, keep) != 0)
 		refuse(s, "its rights cannot be dropped");
 }
 
@@ -163,8 +170,7 @@ lower_priority(void)
 {
 	struct rlimit r;
 
-	if (geteuid() != 0 &&
-	    (getrlimit(RLIMIT_NICE, &r) != 0 || r.rlim_cur < 20))
+	if (getrlimit(RLIMIT_NICE, &r) != 0 || r.rlim_cur < 20)
 		return -1;
 	return setpriority(PRIO_PROCESS, 0, LOAD_NICE);
 }
@@ -177,28 +183,45 @@ worker_conf(const struct scan *s)
 		.nets = s->start.nets,
 		.temp_max = s->conf->worker_temp_size,
 		.memory_max = s->conf->worker_memory,
-		.sandbox_off = s->start.sandbox == CONF_SANDBOX_OFF };
+		.host = s->host,
+		.sandbox_off = s->start.sandbox == MSG_SANDBOX_OFF };
 }
 
-/* Whether the workers will be confined as far as the configuration demands. */
+/* Both the loader's own sandbox and that of its workers to come. */
 static int
-check_jail(struct scan *s)
+confine(struct scan *s, char *err, size_t errlen)
 {
-	struct loader_conf c = worker_conf(s);
-	const char *technique = loader_probe(s->loader, &c);
+	struct confine_paths paths = { .n = 0 };
+	struct sandbox box = { .role = ROLE_SCAN,
+		.off = s->start.sandbox == MSG_SANDBOX_OFF };
+	struct sandbox_report mine = { 0 }, worker = { 0 };
+	struct loader_conf c;
+	int rc;
 
-	if (technique == NULL) {
-		refuse(s, "no jail for workers can be made in their folders");
+	jail_host_open(&s->host);
+	if (engine_prepare(err, errlen) != 0 ||
+	    confine_paths(&paths, s->conf, s->loader, err, errlen) != 0)
 		return -1;
-	}
-	log_notice("workers-confined", "by=\"%s\"", technique);
-	(void)str_copy(
-	    s->loaded.jail, sizeof(s->loaded.jail), slice_of(technique));
-	if (jail_is_confined(technique) ||
-	    s->start.sandbox != CONF_SANDBOX_REQUIRE)
+	box.paths = paths.v;
+	box.npaths = paths.n;
+	box.scratch = paths.scratch;
+	rc = sandbox_enter(&box, &mine, err, errlen);
+	confine_paths_free(&paths);
+	if (rc != 0)
+		return -1;
+	worker.have = confine_inherited(mine.have, s->loader);
+	c = worker_conf(s);
+	if (loader_probe(s->loader, &c, &worker, err, errlen) != 0)
+		return -1;
+	s->loaded.have_loader = mine.have;
+	s->loaded.have_worker = worker.have;
+	sandbox_log(ROLE_SCAN, &mine);
+	sandbox_log(ROLE_WORKER, &worker);
+	if (s->start.sandbox != MSG_SANDBOX_REQUIRE)
 		return 0;
-	refuse(s, "Sandbox require: workers can have a folder only");
-	return -1;
+	return sandbox_demand(ROLE_SCAN, &mine, err, errlen) != 0
+		   ? -1
+		   : sandbox_demand(ROLE_WORKER, &worker, err, errlen);
 }
 
 /* ".Win.Tool." of a list, "" of an empty one. */
@@ -256,7 +279,7 @@ load_in(struct scan *s, const char *dir, char *err, size_t errlen)
 static int
 load(struct scan *s, char *err, size_t errlen)
 {
-	const char *slot = loader_first_folder(s->loader);
+	const char *slot = loader_folder(s->loader, 0);
 	char dir[JAIL_PATH_MAX];
 	bool lowered;
 	int rc;
@@ -312,8 +335,10 @@ go(struct scan *s)
 		refuse(s, "GO before START and CONF");
 		return;
 	}
-	if (check_jail(s) != 0)
+	if (confine(s, err, sizeof(err)) != 0) {
+		refuse(s, err);
 		return;
+	}
 	if (load(s, err, sizeof(err)) != 0) {
 		refuse(s, err);
 		return;
@@ -429,6 +454,7 @@ deinit(struct scan *s)
 {
 	loader_free(&s->loader);
 	engine_close(&s->engine);
+	jail_host_close(&s->host);
 	conf_unref(&s->conf);
 	chan_free(&s->parent);
 	if (s->flush != NULL)
@@ -446,6 +472,7 @@ main(int argc, char *argv[])
 	if (argc > 1)
 		return scan_tool(argc, argv);
 	memset(&s, 0, sizeof(s));
+	s.host.statm_fd = s.host.oom_fd = -1;
 	log_init("scan", LOG_INFO);
 	/* the terminal's signals are the parent's business */
 	(void)sigaction(SIGPIPE, &ignore, NULL);

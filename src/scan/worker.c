@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -20,6 +21,8 @@
 #include "base/log.h"
 #include "ipc/chan.h"
 #include "scan/views.h"
+
+#define CPU_MARGIN 10 /* seconds */
 
 struct body {
 	struct slice data;
@@ -36,7 +39,27 @@ cpu_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* The kernel ends the process when the budget is used up; 0 disarms. */
+/*
+ * CPU time as a backstop behind the timer. It counts over all scans, so that
+ * it is moved on, by enough for many small ones.
+ */
+static int
+limit_cpu(uint64_t budget_us)
+{
+	struct rlimit r = { 0, 0 };
+	uint64_t need = (cpu_us() + budget_us) / 1000000 + CPU_MARGIN;
+
+	if (getrlimit(RLIMIT_CPU, &r) != 0)
+		return -1;
+	if (r.rlim_cur != RLIM_INFINITY && r.rlim_cur >= need)
+		return 0;
+	r.rlim_cur = need + budget_us / 1000000 + CPU_MARGIN;
+	if (r.rlim_max != RLIM_INFINITY && r.rlim_cur > r.rlim_max)
+		r.rlim_cur = r.rlim_max;
+	return setrlimit(RLIMIT_CPU, &r);
+}
+
+/* The kernel ends the process when the budget is used up. */
 static int
 arm(uint64_t us)
 {
@@ -145,7 +168,8 @@ serve_one(struct engine *e, struct chan_block *c, const struct chan_msg *m)
 
 	memcpy(&rq, m->payload, sizeof(rq));
 	id.scan_id = rq.scan_id;
-	if (!request_is_valid(&rq) || arm(rq.budget_us) != 0)
+	if (!request_is_valid(&rq) || limit_cpu(rq.budget_us) != 0 ||
+	    arm(rq.budget_us) != 0)
 		return WORKER_EXIT_VIOLATION;
 	if (chan_block_send(c, MSG_SCAN_STARTED, &id, SLICE_NONE, -1) != 0)
 		return WORKER_EXIT_VIOLATION;
@@ -216,7 +240,8 @@ reset_signals(void)
 void
 worker_run(struct engine *e, const struct jail *j, int channel)
 {
-	char dir[JAIL_PATH_MAX];
+	char dir[JAIL_PATH_MAX], err[160] = "";
+	struct sandbox_report r = { 0 };
 	int fd, status;
 
 	fd = close_others(channel);
@@ -224,10 +249,12 @@ worker_run(struct engine *e, const struct jail *j, int channel)
 	 * ones */
 	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
 	(void)mallopt(M_TRIM_THRESHOLD, 512 << 20);
-	if (fd < 0 || reset_signals() != 0 || jail_enter(j, dir) == NULL ||
+	if (fd < 0 || reset_signals() != 0 ||
+	    jail_enter(j, dir, &r, err, sizeof(err)) != 0 ||
 	    engine_enter_worker(e, dir, j->temp_max) != 0) {
-		log_error("worker-setup", "slot=%s why=%s",
-		    LOG_Q(slice_of(j->path)), LOG_Q(slice_of(strerror(errno))));
+		log_error("worker-setup", "slot=%s why=%s error=%s",
+		    LOG_Q(slice_of(j->path)), LOG_Q(slice_of(err)),
+		    LOG_Q(slice_of(strerror(errno))));
 		_exit(WORKER_EXIT_SETUP);
 	}
 	status = worker_loop(e, fd);

@@ -147,10 +147,8 @@ send_status(struct child *c, uint64_t number)
 	s.workers = p->workers;
 	memcpy(s.last_reload_error, p->last_reload_error,
 	    sizeof(s.last_reload_error));
-	(void)snprintf(s.sandbox, sizeof(s.sandbox), "%.31s%s%.58s%s",
-	    p->loaded.generation != 0 ? p->loaded.jail : "not known yet",
-	    p->jails.mounted ? "" : " (", p->jails.missing,
-	    p->jails.mounted ? "" : ")");
+	s.sandbox = (uint32_t)p->first->sandbox;
+	memcpy(s.confined, p->confined, sizeof(s.confined));
 	add_processes(p, &s);
 	(void)chan_queue(c->chan, MSG_STATUS, &s, -1);
 }
@@ -189,7 +187,7 @@ net_ready(struct child *c)
 }
 
 static void
-child_ready(struct child *c)
+child_ready(struct child *c, const struct msg_ready *m)
 {
 	struct parent *p = c->parent;
 
@@ -199,11 +197,14 @@ child_ready(struct child *c)
 	if (c->role == ROLE_CHECK) {
 		c->replaced = true;
 		reload_checked(p, true, "");
-	} else if (c->role == ROLE_NET) {
-		net_ready(c);
-	} else if (p->loaded.generation != 0) {
-		(void)chan_queue(c->chan, MSG_GENERATION, &p->loaded, -1);
+		return;
 	}
+	confined_set(p,
+	    c->role == ROLE_NET ? MSG_CONFINED_NET : MSG_CONFINED_CTL, m->have);
+	if (c->role == ROLE_NET)
+		net_ready(c);
+	else if (p->loaded.generation != 0)
+		(void)chan_queue(c->chan, MSG_GENERATION, &p->loaded, -1);
 }
 
 static void
@@ -231,7 +232,7 @@ child_message(void *ctx, struct chan *chan, struct chan_msg *m)
 	switch (m->type) {
 	case MSG_READY:
 		if (c->state == CHILD_STARTING)
-			child_ready(c);
+			child_ready(c, m->payload);
 		break;
 	case MSG_REFUSED:
 		child_refused(c, m->payload);

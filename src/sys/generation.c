@@ -168,6 +168,8 @@ take_over(struct loader *l, const struct msg_loaded *m)
 	p->current = l;
 	p->loaded = *m;
 	p->loaded.generation = l->generation;
+	confined_set(p, MSG_CONFINED_SCAN, m->have_loader);
+	confined_set(p, MSG_CONFINED_WORKER, m->have_worker);
 	p->load_fails = 0;
 	p->retry_at_us = NEVER;
 	p->last_reload_error[0] = '\0';

@@ -10,12 +10,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/str.h"
-#include "ipc/privdrop.h"
 
 #define MAX_DEPTH 64
 
@@ -208,19 +206,4 @@ jail_dirs_remove(struct jail_dirs *j)
 	(void)rmdir(j->base);
 	j->base[0] = '\0';
 	errno = saved;
-}
-
-bool
-jail_dirs_userns(uint32_t uid, uint32_t gid)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(privdrop(uid, gid) == 0 &&
-			      unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0
-			  ? 0
-			  : 1);
-	return pid > 0 && waitpid(pid, &status, 0) == pid &&
-	       WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -34,6 +34,4 @@ void jail_dirs_path(const struct jail_dirs *j, unsigned int set,
 void jail_dirs_renew(const struct jail_dirs *j, unsigned int set);
 /* Unmounts and removes everything. */
 void jail_dirs_remove(struct jail_dirs *j);
-/* Whether a worker of that user can make namespaces of its own. */
-bool jail_dirs_userns(uint32_t uid, uint32_t gid);
 #endif

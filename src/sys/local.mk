@@ -3,8 +3,8 @@ src_libsys_a_SOURCES = src/sys/proc.h src/sys/proc.c src/sys/listen.h src/sys/li
   src/sys/notify.h src/sys/notify.c src/sys/jail_dirs.h src/sys/jail_dirs.c \
   src/sys/dbwatch.h src/sys/dbwatch.c src/sys/backoff.h src/sys/backoff.c \
   src/sys/parent.h src/sys/parent.c src/sys/open.c src/sys/reload.c \
-  src/sys/children.c src/sys/child_talk.c src/sys/generation.c src/sys/feed.c
+  src/sys/confined.c src/sys/children.c src/sys/child_talk.c src/sys/generation.c src/sys/feed.c
 sbin_PROGRAMS += src/tolseyd
 src_tolseyd_SOURCES = src/sys/main.c
-src_tolseyd_LDADD = src/libsys.a src/libconf.a $(IPC_LIBS) $(BASE_LIBS)
+src_tolseyd_LDADD = src/libsys.a src/libconf.a $(SANDBOX_LIBS) $(IPC_LIBS) $(BASE_LIBS)
 dist_man8_MANS += etc/man/tolseyd.8

@@ -143,27 +143,20 @@ make_jails(struct parent *p, char *err, size_t errlen)
 		return -1;
 	if (p->uid == UINT32_MAX)
 		log_warn("sandbox",
-		    "missing=\"separate accounts\" why=\"not started as "
+		    "of=all missing=\"own-account\" why=\"not started as "
 		    "root\"");
-	if (p->jails.mounted)
-		return 0;
-	log_warn("sandbox", "missing=\"own tmpfs per worker\" why=\"%s\"",
-	    p->jails.missing);
-	if (c->sandbox != CONF_SANDBOX_REQUIRE ||
-	    jail_dirs_userns(p->scan_uid, p->scan_gid))
-		return 0;
-	(void)snprintf(err, errlen,
-	    "Sandbox require: workers can have neither a tmpfs of their own "
-	    "(%s) nor a user namespace",
-	    p->jails.missing);
-	return -1;
+	if (!p->jails.mounted)
+		log_info("temporary-space", "in=%s why=\"%s\"",
+		    LOG_Q(slice_of(p->jails.base)), p->jails.missing);
+	return 0;
 }
 
 int
 parent_open(struct parent *p, char *err, size_t errlen)
 {
 	p->workers = conf_worker_count(p->conf);
-	if (open_metrics(p, err, errlen) == -1 ||
+	if (confined_demand(p, p->conf, err, errlen) == -1 ||
+	    open_metrics(p, err, errlen) == -1 ||
 	    open_icap_listeners(p, err, errlen) == -1 ||
 	    open_metrics_listener(p, err, errlen) == -1 ||
 	    write_pid_file(p, err, errlen) == -1 ||

@@ -315,7 +315,10 @@ parent_run(struct parent *p)
 	p->retry_at_us = UINT64_MAX;
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	if (init_events(p) == 0) {
+	if (confined_parent() == -1) {
+		parent_say(p, "rights cannot be given up");
+		p->status = EX_OSERR;
+	} else if (init_events(p) == 0) {
 		loop(p);
 	} else {
 		parent_say(p, "out of memory");

@@ -13,6 +13,7 @@
  *   child_talk.c  what is said between them and us
  *   feed.c        the messages that every child begins with
  *   generation.c  loaders: load, take over, roll back
+ *   confined.c    what confines the others, and what of it is missing
  */
 #include <stdbool.h>
 #include <sys/types.h>
@@ -105,7 +106,8 @@ struct parent {
 	uint64_t last_fingerprint, seen_fingerprint, next_look_us;
 	unsigned int stable_looks; /* at an unchanged, but new, folder */
 	unsigned int load_fails, loader_deaths;
-	uint64_t retry_at_us; /* UINT64_MAX: not */
+	uint64_t retry_at_us;             /* UINT64_MAX: not */
+	uint32_t confined[MSG_NCONFINED]; /* as they have reported it */
 	char last_reload_error[MSG_TEXT_MAX];
 	uint64_t reload_waiters[PARENT_MAX_WAITERS];
 	unsigned int nreload_waiters;
@@ -170,6 +172,15 @@ void children_send(
 void children_send_drain(struct parent *p);
 void children_send_conf(struct parent *p);
 void children_send_logs(struct parent *p);
+
+/* confined.c */
+/* Only what a parent needs is left of root's rights. */
+int confined_parent(void) MUST_CHECK;
+/* Sandbox require: 0, or -1 with what this system does not offer. */
+int confined_demand(const struct parent *p, const struct conf *c, char *err,
+    size_t errlen) MUST_CHECK;
+/* A process of that kind says what it has. */
+void confined_set(struct parent *p, enum msg_confined kind, uint32_t have);
 
 /* generation.c */
 void generation_begin(struct parent *p, const char *why);

@@ -116,6 +116,20 @@ refused(struct parent *p, const char *why)
 	reloaded(p);
 }
 
+/* --check-config, the last step. */
+static void
+check_sandbox(struct parent *p)
+{
+	char err[512] = "";
+
+	if (confined_demand(p, p->next_conf, err, sizeof(err)) == 0) {
+		parent_finish(p, EX_OK);
+		return;
+	}
+	parent_say(p, "%s", err);
+	parent_finish(p, EX_UNAVAILABLE);
+}
+
 void
 reload_checked(struct parent *p, bool ok, const char *why)
 {
@@ -124,7 +138,7 @@ reload_checked(struct parent *p, bool ok, const char *why)
 	if (!ok) {
 		refused(p, why);
 	} else if (p->check_only) {
-		parent_finish(p, EX_OK);
+		check_sandbox(p);
 	} else if (!p->serving) {
 		start_serving(p);
 	} else {

@@ -43,10 +43,11 @@ floor src/base base
 floor src/proto base proto
 floor src/ipc base ipc
 floor src/engine base engine
-floor src/net base conf proto ipc service net
-floor src/scan base conf ipc engine scan
-floor src/ctl base ipc ctl
-floor src/sys base conf ipc sys
+floor src/sandbox base ipc sandbox
+floor src/net base conf proto ipc service sandbox net
+floor src/scan base conf ipc engine sandbox scan
+floor src/ctl base ipc sandbox ctl
+floor src/sys base conf ipc sandbox sys
 # The manual's generator documents the modules' directives too.
 floor src/conf base conf modules/clamav_scan.def
 # The block page is made a header at build time.
@@ -56,7 +57,7 @@ floor modules base proto service '[a-z_]*\.def' conf/conf.h
 
 without 'clamav\.h' src/base src/conf src/proto src/ipc src/service src/net \
     src/scan src/ctl src/sys modules
-without event2/ src/base src/conf src/proto src/engine src/service modules
+without event2/ src/base src/conf src/proto src/engine src/service src/sandbox modules
 without event2/ src/net/tx*.[ch] src/net/core.[ch] src/net/sched.[ch] \
     src/net/spool.[ch] src/net/outq.[ch]
 exit $rc
