@@ -212,7 +212,8 @@ begin_transaction(struct conn *c)
 	}
 	/* CN-02; TR-04: what follows a trailer nobody allowed is not read */
 	c->tx->close =
-	    (max > 0 && c->requests >= max) || c->rx.icap.trailer.len > 0;
+	    (max > 0 && c->requests >= max) ||
+	    (c->rx.icap.trailer.len > 0 && !c->rx.icap.allow_trailers);
 	tx_start(c->tx);
 	return true;
 }
@@ -511,7 +512,8 @@ conn_new(struct conn_pool *p, int fd)
 {
 	const struct conf *conf = p->core->set->conf;
 	struct icap_rx_limits limits = { .max_icap_head = conf->max_icap_head,
-		.max_http_head = conf->max_http_head };
+		.max_http_head = conf->max_http_head,
+		.lenient_lf = conf->lenient_line_ends };
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)

@@ -205,6 +205,8 @@ int tx_send_head(struct tx *tx);
 /* Puts body bytes [released, to) into the outq as one chunk. */
 int tx_release(struct tx *tx, uint64_t to);
 bool tx_may_204(const struct tx *tx);
+/* An edited head alone may be the answer (PC-01). */
+bool tx_may_206(const struct tx *tx);
 void tx_cut(struct tx *tx, const char *why);
 /* Feeds the stored body into the outq. False: it waits for room, or was cut. */
 bool tx_pump(struct tx *tx);

@@ -176,7 +176,7 @@ preview_decide(struct tx *tx)
 	case SVC_BLOCK:
 		return reply_decision(tx);
 	case SVC_PASS:
-		if (tx_edits(tx))
+		if (tx_edits(tx) && !tx_may_206(tx))
 			return tx_continue(tx, TX_BODY);
 		return reply_decision(tx);
 	case SVC_STREAM:

@@ -21,6 +21,20 @@ tx_may_204(const struct tx *tx)
 	       (tx->rx->icap.has_preview && !tx->sent_100);
 }
 
+/*
+ * PC-01, PC-03: only where the client still holds all that it sent, which is
+ * where a 204 would be permitted but for the edits of the head.
+ */
+bool
+tx_may_206(const struct tx *tx)
+{
+	const struct icap_head *h = &tx->rx->icap;
+
+	return tx->svc->conf->allow_206 && h->allow_206 && !tx->head_sent &&
+	       tx->rq.has_body && tx_edits(tx) &&
+	       (h->allow_204 || (h->has_preview && !tx->sent_100));
+}
+
 static struct icap_out_common
 common(const struct tx *tx)
 {
@@ -42,6 +56,8 @@ count_status(int status)
 		METRIC_INC(icap_200_total);
 	else if (status == 204)
 		METRIC_INC(icap_204_total);
+	else if (status == 206)
+		METRIC_INC(icap_206_total);
 	else if (status >= 400 && status < 500)
 		METRIC_INC(icap_4xx_total);
 	else if (status >= 500)
@@ -114,6 +130,8 @@ tx_reply_options(struct tx *tx)
 		.ttl_s = s->options_ttl / 1000,
 		.preview = s->preview,
 		.preview_size = s->preview_size,
+		/* OP-09: to who asked for it */
+		.offer_206 = s->allow_206 && tx->rx->icap.allow_206,
 	};
 
 	METRIC_INC(options_total);
@@ -222,16 +240,14 @@ make_head(struct tx *tx, const struct http_head *h)
 	    tx->rq.method == SVC_REQMOD ? tx->decision.add_fields : SLICE_NONE);
 }
 
-int
-tx_send_head(struct tx *tx)
+static int
+send_head(struct tx *tx, bool partial)
 {
 	bool req = tx->rq.method == SVC_REQMOD;
 	const struct http_head *h = req ? &tx->rx->req : &tx->rx->res;
 	struct icap_out_common c = common(tx);
-	struct icap_out_200 a = { .no_store = req };
+	struct icap_out_200 a = { .no_store = req, .partial = partial };
 
-	if (tx->head_sent)
-		return 0;
 	if (h->raw.p != NULL && make_head(tx, h) == -1)
 		return -1;
 	if (req)
@@ -242,9 +258,26 @@ tx_send_head(struct tx *tx)
 	if (icap_out_200(&tx->out->bytes, &c, &a) == -1)
 		return -1;
 	tx->head_sent = true;
-	tx->icap_status = 200;
-	METRIC_INC(icap_200_total);
+	tx->icap_status = partial ? 206 : 200;
+	count_status(tx->icap_status);
 	return 0;
+}
+
+int
+tx_send_head(struct tx *tx)
+{
+	return tx->head_sent ? 0 : send_head(tx, false);
+}
+
+/* The edited head, and the client's own copy of the body (PC-02, PC-04). */
+static int
+send_206(struct tx *tx)
+{
+	if (send_head(tx, true) == -1)
+		return -1;
+	tx->last_chunk_sent = true;
+	tx->bytes_out = spool_size(tx->body);
+	return icap_out_original_body(&tx->out->bytes);
 }
 
 int
@@ -277,6 +310,8 @@ reply_pass(struct tx *tx)
 		tx->bytes_out = spool_size(tx->body);
 		return enter_reply(tx, 204, icap_out_204(&tx->out->bytes, &c));
 	}
+	if (tx_may_206(tx))
+		return enter_reply(tx, 206, send_206(tx));
 	if (tx->rq.has_body)
 		tx->echo = true;
 	else

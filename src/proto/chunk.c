@@ -39,6 +39,13 @@ chunk_rx_reset(struct chunk_rx *c)
 	buf_reset(&c->trailer);
 }
 
+void
+chunk_rx_reset_trailer(struct chunk_rx *c)
+{
+	chunk_rx_reset(c);
+	c->state = ST_TRAILER;
+}
+
 static enum chunk_event
 fail(struct chunk_rx *c, enum proto_err e)
 {

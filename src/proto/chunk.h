@@ -29,6 +29,8 @@ void chunk_rx_init(struct chunk_rx *c);
 void chunk_rx_free(struct chunk_rx *c);
 /* Starts over for the next body, keeping memory. */
 void chunk_rx_reset(struct chunk_rx *c);
+/* The same, but what comes is only trailer lines and a blank line. */
+void chunk_rx_reset_trailer(struct chunk_rx *c);
 /* Consumes from *in (moving it forward) until there is an event. */
 enum chunk_event chunk_rx_feed(
     struct chunk_rx *c, struct slice *in, struct slice *data);

@@ -167,11 +167,18 @@ ends_with(struct slice s, const char *suffix)
 	       memcmp(s.p + s.len - x.len, suffix, x.len) == 0;
 }
 
+/* Somewhere: what stands behind it is kept as it came (EN-08). */
+static bool
+has_blank_line(struct slice s)
+{
+	return s.len > 0 && (memmem(s.p, s.len, "\n\r\n", 3) != NULL ||
+				memmem(s.p, s.len, "\n\n", 2) != NULL);
+}
+
 bool
 http_head_complete(const struct http_head *h)
 {
-	return ends_with(h->raw, "\r\n\r\n") || ends_with(h->raw, "\n\n") ||
-	       ends_with(h->raw, "\n\r\n");
+	return has_blank_line(h->raw);
 }
 
 static bool
@@ -193,8 +200,7 @@ is_dropped(struct slice line, const char *const drop[], size_t ndrop)
 static int
 append_end(struct buf *out, struct slice raw)
 {
-	if (ends_with(raw, "\r\n\r\n") || ends_with(raw, "\n\n") ||
-	    ends_with(raw, "\n\r\n"))
+	if (has_blank_line(raw))
 		return 0;
 	if (ends_with(raw, "\n\r"))
 		return buf_append_str(out, "\n");
@@ -203,14 +209,20 @@ append_end(struct buf *out, struct slice raw)
 	return buf_append_str(out, ends_with(raw, "\n") ? "\r\n" : "\r\n\r\n");
 }
 
-/* CRLF unless what was written since `start` ends its line. */
+/* SE-10: in a head that is written anew no control byte is left, and lines
+ * end in CRLF. */
 static int
-end_line(struct buf *out, size_t start)
+append_line(struct buf *out, struct slice line)
 {
-	if (out->len == start || out->p[out->len - 1] == '\n')
-		return 0;
-	return buf_append_str(
-	    out, out->p[out->len - 1] == '\r' ? "\n" : "\r\n");
+	size_t at = out->len;
+
+	if (buf_append_slice(out, line) == -1)
+		return -1;
+	for (size_t i = at; i < out->len; i++)
+		if (((unsigned char)out->p[i] < 0x20 && out->p[i] != '\t') ||
+		    out->p[i] == 0x7f)
+			out->p[i] = ' ';
+	return buf_append_str(out, "\r\n");
 }
 
 int
@@ -218,26 +230,23 @@ http_head_edit(struct buf *out, const struct http_head *h,
     const char *const drop[], size_t ndrop, struct slice add)
 {
 	struct slice rest = h->fields, line;
-	const char *from;
-	size_t start = out->len;
 	bool dropping = false;
-	int rc;
+	int rc = 0;
 
 	if (ndrop == 0 && add.len == 0) {
 		rc = buf_append_slice(out, h->raw);
 		return rc | append_end(out, h->raw);
 	}
-	rc = buf_append(out, h->raw.p, (size_t)(h->fields.p - h->raw.p));
-	rc |= end_line(out, start);
-	for (from = rest.p; next_line(&rest, &line); from = rest.p) {
+	if (h->fields.p > h->raw.p)
+		rc |= append_line(out, h->first);
+	while (next_line(&rest, &line)) {
 		if (line.len == 0)
 			break;
 		if (!is_folded(line))
 			dropping = is_dropped(line, drop, ndrop);
 		if (!dropping)
-			rc |= buf_append(out, from, (size_t)(rest.p - from));
+			rc |= append_line(out, line);
 	}
-	rc |= end_line(out, start);
 	rc |= buf_append_slice(out, add);
 	rc |= buf_append_str(out, "\r\n");
 	/* a second head in the section stays as it was (EN-08) */

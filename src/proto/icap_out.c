@@ -144,7 +144,8 @@ int
 icap_out_200(struct buf *out, const struct icap_out_common *c,
     const struct icap_out_200 *a)
 {
-	int rc = begin(out, c, 200, "OK");
+	int rc = begin(out, c, a->partial ? 206 : 200,
+	    a->partial ? "Partial Content" : "OK");
 
 	rc |= istag(out, c);
 	rc |= connection(out, c);
@@ -176,4 +177,10 @@ icap_out_last_chunk(struct buf *out, struct slice trailer)
 	rc |= buf_append_slice(out, trailer);
 	rc |= buf_append_str(out, "\r\n");
 	return rc == 0 ? 0 : -1;
+}
+
+int
+icap_out_original_body(struct buf *out)
+{
+	return buf_append_str(out, "0; use-original-body=0\r\n\r\n");
 }

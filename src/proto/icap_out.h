@@ -48,6 +48,7 @@ struct icap_out_200 {
 	struct slice req_hdr, res_hdr;
 	enum encap_body body;
 	bool no_store;
+	bool partial; /* 206: icap_out_original_body() ends it */
 	const struct icap_out_threat *threat;
 	struct slice extra; /* further ICAP header lines, each with CRLF */
 };
@@ -59,4 +60,6 @@ size_t icap_out_chunk_head(
     char out[ICAP_OUT_CHUNK_HEAD_MAX + 1], uint64_t size);
 /* Last-chunk with the trailer lines (raw, "" when none) and the blank line. */
 int icap_out_last_chunk(struct buf *out, struct slice trailer);
+/* The end of a 206 whose body is all of the original (PC-02). */
+int icap_out_original_body(struct buf *out);
 #endif

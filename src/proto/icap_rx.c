@@ -12,7 +12,8 @@ enum state {
 	RX_HEAD,     /* collecting the ICAP head line by line */
 	RX_SECTIONS, /* collecting the encapsulated heads */
 	RX_BODY,
-	RX_NULL, /* no body: its end is the next event */
+	RX_TRAILER, /* the ICAP message's own, behind its body */
+	RX_NULL,    /* no body: its end is the next event */
 	RX_HELD, /* the preview ended: icap_rx_continue() or icap_rx_finish() */
 	RX_DONE, /* the body ended: icap_rx_finish() */
 	RX_ERROR
@@ -29,6 +30,7 @@ icap_rx_init(struct icap_rx *rx, const struct icap_rx_limits *limits)
 	memset(&rx->icap, 0, offsetof(struct icap_head, fields));
 	rx->icap.nfields = 0;
 	chunk_rx_init(&rx->chunk);
+	chunk_rx_init(&rx->trailer);
 	rx->in_preview = rx->ieof = false;
 	rx->err = PROTO_OK;
 }
@@ -38,6 +40,7 @@ icap_rx_free(struct icap_rx *rx)
 {
 	buf_free(&rx->head);
 	chunk_rx_free(&rx->chunk);
+	chunk_rx_free(&rx->trailer);
 }
 
 static enum icap_rx_event
@@ -230,8 +233,32 @@ take_body(struct icap_rx *rx, struct slice *in, struct slice *body)
 		return ICAP_RX_PREVIEW_END;
 	}
 	rx->ieof = rx->in_preview;
+	if (rx->icap.trailer.len > 0 && rx->icap.allow_trailers) {
+		chunk_rx_reset_trailer(&rx->trailer);
+		rx->state = RX_TRAILER;
+		return ICAP_RX_MORE;
+	}
 	rx->state = RX_DONE;
 	return ICAP_RX_BODY_END;
+}
+
+/* TR-04, TR-05: read so that the next request is found, and forgotten. */
+static enum icap_rx_event
+take_trailer(struct icap_rx *rx, struct slice *in)
+{
+	struct slice none;
+
+	switch (chunk_rx_feed(&rx->trailer, in, &none)) {
+	case CHUNK_ERROR:
+		return fail(rx, rx->trailer.err);
+	case CHUNK_END:
+		rx->state = RX_DONE;
+		return ICAP_RX_BODY_END;
+	case CHUNK_MORE:
+	case CHUNK_DATA:
+		break;
+	}
+	return ICAP_RX_MORE;
 }
 
 enum icap_rx_event
@@ -253,6 +280,9 @@ icap_rx_feed(struct icap_rx *rx, struct slice *in, struct slice *body)
 			break;
 		case RX_BODY:
 			ev = take_body(rx, in, body);
+			break;
+		case RX_TRAILER:
+			ev = take_trailer(rx, in);
 			break;
 		case RX_NULL:
 		case RX_HELD:

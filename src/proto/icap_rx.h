@@ -46,6 +46,8 @@ struct icap_rx {
 	struct icap_head icap;
 	struct http_head req, res; /* raw.p NULL when absent */
 	struct chunk_rx chunk;
+	struct chunk_rx
+	    trailer; /* of the ICAP message (TR-04): of no meaning */
 	bool in_preview;
 	bool ieof; /* the preview was the whole body */
 	enum proto_err err;

@@ -2,6 +2,7 @@
 """An ICAP client on a plain socket that sends what the test says, right or
 wrong, and reads answers strictly."""
 import socket
+import struct
 import threading
 import time
 
@@ -27,6 +28,7 @@ class Answer:
         self.sections = {}
         self.body = None
         self.trailers = b""
+        self.last_chunk = b""
         self.cut = False
         self.raw_head = b""
         self.seconds = 0.0
@@ -113,6 +115,7 @@ class Icap:
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.eof = False
+        self.was_reset = False
 
     def __enter__(self):
         return self
@@ -136,6 +139,12 @@ class Icap:
     def half_close(self):
         self.sock.shutdown(socket.SHUT_WR)
 
+    def reset(self):
+        """Goes away with a RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                             struct.pack("ii", 1, 0))
+        self.sock.close()
+
     # ---- reading ----
     def _fill(self):
         if self.eof:
@@ -144,6 +153,7 @@ class Icap:
             data = self.sock.recv(262144)
         except ConnectionResetError:
             data = b""
+            self.was_reset = True
         if not data:
             self.eof = True
             return False
@@ -238,7 +248,8 @@ class Icap:
             if data is None:
                 answer.cut = True
                 return
-            if not data.endswith(b"\r\n\r\n"):
+            # as it came: a head of bare LF is echoed so
+            if b"\n\r\n" not in data and b"\n\n" not in data:
                 raise Bad("section %s ends in %r" % (name, data[-8:]))
             answer.sections[name] = data
         if parts[-1][0] != "null-body":
@@ -254,6 +265,7 @@ class Icap:
                 break
             size = int(line.split(b";")[0], 16)
             if size == 0:
+                answer.last_chunk = line
                 self._read_trailers(answer)
                 break
             data = self._exactly(size + 2)
