@@ -10,16 +10,24 @@
 
 #include "base/check.h"
 #include "conf/conf.h" /* enum conf_type */
+#include "proto/http_range.h"
 #include "service/service.h"
 
 #define ADD_MAX 512
 #define TYPES_MAX ((size_t)64)
+#define IGNORED_MAX ((size_t)1024)
 #define BOUNDARY_MAX ((size_t)79)
 
+enum strip { STRIP_OFF, STRIP_LARGE, STRIP_ON };
+
 struct instance {
-	bool limit_codings, strip_range;
+	bool limit_codings;
+	enum strip strip_range;
+	uint64_t strip_above;
 	char *types[TYPES_MAX];
 	size_t ntypes;
+	char *ignored[IGNORED_MAX]; /* signatures */
+	size_t nignored;
 };
 
 /* Of one transaction. */
@@ -48,6 +56,8 @@ unconfigure(void *instance)
 
 	for (size_t i = 0; i < in->ntypes; i++)
 		free(in->types[i]);
+	for (size_t i = 0; i < in->nignored; i++)
+		free(in->ignored[i]);
 	free(in);
 }
 
@@ -75,14 +85,51 @@ add_types(struct instance *in, const char *value, char *err, size_t errlen)
 	return 0;
 }
 
-/* The words of a BOOL; the value has been checked. */
-static bool
-is_yes(struct slice v)
+static int
+add_ignored(struct instance *in, const char *value, char *err, size_t errlen)
 {
-	return slice_case_eq(v, SLICE_LIT("yes")) ||
-	       slice_case_eq(v, SLICE_LIT("on")) ||
-	       slice_case_eq(v, SLICE_LIT("true")) ||
-	       slice_case_eq(v, SLICE_LIT("1"));
+	struct slice rest = slice_of(value), word;
+
+	while (slice_next(&rest, ' ', &word)) {
+		if (word.len == 0)
+			continue;
+		if (in->nignored == IGNORED_MAX || word.len < 4) {
+			(void)snprintf(err, errlen, "IgnoreSignature %.*s: %s",
+			    SLICE_FMT(word),
+			    in->nignored == IGNORED_MAX
+				? "more than 1024 names"
+				: "too short for the name of a signature");
+			return -1;
+		}
+		in->ignored[in->nignored] = strndup(word.p, word.len);
+		if (in->ignored[in->nignored] == NULL)
+			return -1;
+		in->nignored++;
+	}
+	return 0;
+}
+
+static enum strip
+strip_of(struct slice v)
+{
+	if (slice_case_eq(v, SLICE_LIT("large")))
+		return STRIP_LARGE;
+	return slice_case_eq(v, SLICE_LIT("on")) ? STRIP_ON : STRIP_OFF;
+}
+
+/* A SIZE; the value has been checked. */
+static uint64_t
+size_of(struct slice v)
+{
+	static const char units[] = "KMGkmg";
+	const char *unit = v.len > 0 ? strchr(units, v.p[v.len - 1]) : NULL;
+	uint64_t n = 0;
+
+	if (unit != NULL && *unit != '\0')
+		v.len--;
+	if (str_to_u64(v, (uint64_t)1 << 50, &n) != 0)
+		return 0;
+	return unit != NULL ? n << (10 * ((unit - units) % 3 + 1)) : n;
 }
 
 static int
@@ -92,7 +139,11 @@ set(struct instance *in, const struct svc_setting *s, char *err, size_t errlen)
 		in->limit_codings =
 		    slice_case_eq(slice_of(s->value), SLICE_LIT("limit"));
 	else if (strcmp(s->name, "StripRange") == 0)
-		in->strip_range = is_yes(slice_of(s->value));
+		in->strip_range = strip_of(slice_of(s->value));
+	else if (strcmp(s->name, "StripRangeAbove") == 0)
+		in->strip_above = size_of(slice_of(s->value));
+	else if (strcmp(s->name, "IgnoreSignature") == 0)
+		return add_ignored(in, s->value, err, errlen);
 	else if (strcmp(s->name, "StreamTypes") == 0)
 		return add_types(in, s->value, err, errlen);
 	return 0;
@@ -295,21 +346,21 @@ find_boundary(
 /* ---- endless types ---- */
 
 static bool
-type_matches(const char *pattern, struct slice type)
+matches(const char *pattern, struct slice text)
 {
 	struct slice p = slice_of(pattern);
 
 	if (p.len > 0 && p.p[p.len - 1] == '*')
 		return slice_case_has_prefix(
-		    type, (struct slice){ p.p, p.len - 1 });
-	return slice_case_eq(p, type);
+		    text, (struct slice){ p.p, p.len - 1 });
+	return slice_case_eq(p, text);
 }
 
 static bool
 is_stream_type(const struct instance *in, struct slice type)
 {
 	for (size_t i = 0; i < in->ntypes; i++)
-		if (type_matches(in->types[i], type))
+		if (matches(in->types[i], type))
 			return true;
 	return false;
 }
@@ -423,6 +474,37 @@ limit_codings(const struct instance *in, const struct http_head *h,
 	return less;
 }
 
+/* "Name", "Name.UNOFFICIAL", or "Begin*". */
+static bool
+is_ignored(const struct instance *in, struct slice name)
+{
+	static const struct slice unofficial = SLICE_LIT(".UNOFFICIAL");
+	struct slice plain = name;
+
+	if (slice_case_has_suffix(name, unofficial))
+		plain.len -= unofficial.len;
+	for (size_t i = 0; i < in->nignored; i++)
+		if (matches(in->ignored[i], name) ||
+		    matches(in->ignored[i], plain))
+			return true;
+	return false;
+}
+
+static bool
+strips_range(const struct instance *in, const struct http_head *h)
+{
+	struct http_range r;
+
+	if (in->strip_range == STRIP_OFF || http_head_count(h, "Range") == 0)
+		return false;
+	if (in->strip_range == STRIP_ON || http_head_count(h, "Range") > 1)
+		return true;
+	http_range_parse(&r, http_head_get(h, "Range"));
+	if (!r.understood || r.open)
+		return true;
+	return !r.whole && r.bytes > in->strip_above;
+}
+
 static void
 edit_request(const struct instance *in, const struct svc_request *rq,
     struct state *st, struct svc_decision *d)
@@ -431,7 +513,7 @@ edit_request(const struct instance *in, const struct svc_request *rq,
 
 	if (rq->method != SVC_REQMOD || rq->req->raw.p == NULL)
 		return;
-	if (in->strip_range && http_head_count(rq->req, "Range") > 0) {
+	if (strips_range(in, rq->req)) {
 		st->drop[n++] = "Range";
 		st->drop[n++] = "If-Range";
 	}
@@ -474,6 +556,18 @@ inspect(void *instance, enum svc_stage stage, const struct svc_request *rq,
 }
 
 static void
+verdict(
+    void *instance, const struct svc_request *rq, struct scan_answer *answer)
+{
+	const struct instance *in = instance;
+
+	(void)rq;
+	for (uint32_t i = 0; i < answer->nfindings; i++)
+		if (is_ignored(in, slice_of(answer->findings[i].name)))
+			answer->findings[i].outcome = OUTCOME_NONE;
+}
+
+static void
 release(void *instance, const struct svc_request *rq)
 {
 	(void)instance;
@@ -490,6 +584,6 @@ const struct service_module tolsey_module = {
 	.configure = configure,
 	.unconfigure = unconfigure,
 	.inspect = inspect,
-	.verdict = NULL,
+	.verdict = verdict,
 	.release = release,
 };

@@ -24,6 +24,9 @@ enum scan_coding {
 	SCAN_NCODINGS
 };
 #define SCAN_MAX_CODINGS 4
+/* The body is a part of its object: what is missing, as bits. */
+#define SCAN_NO_START 1u
+#define SCAN_NO_END 2u
 #define SCAN_MAX_FINDINGS 16
 #define SCAN_NAME_MAX 128
 #define SCAN_PART_MAX 128

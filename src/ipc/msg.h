@@ -115,6 +115,7 @@ struct msg_scan_request {
 	uint64_t budget_us; /* from the start of the scan to the kill */
 	uint32_t kind;      /* enum scan_kind */
 	uint32_t conf_generation;
+	uint32_t missing; /* SCAN_NO_START, SCAN_NO_END: it is a part only */
 	uint32_t ncodings;
 	uint32_t codings[SCAN_MAX_CODINGS];
 	uint32_t is_multipart; /* 1: boundary names the parts */

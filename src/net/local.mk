@@ -14,8 +14,11 @@ if HAVE_CMOCKA
 check_LIBRARIES += src/libtxworld.a
 src_libtxworld_a_SOURCES = tests/unit/tx_world.h tests/unit/tx_world.c
 src_libtxworld_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
-check_PROGRAMS += tests/unit/test_tx tests/unit/test_tx_release
-TESTS += tests/unit/test_tx tests/unit/test_tx_release
+check_PROGRAMS += tests/unit/test_tx tests/unit/test_tx_release tests/unit/test_tx_outcomes
+TESTS += tests/unit/test_tx tests/unit/test_tx_release tests/unit/test_tx_outcomes
+tests_unit_test_tx_outcomes_SOURCES = tests/unit/test_tx_outcomes.c
+tests_unit_test_tx_outcomes_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_tx_outcomes_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_tx_SOURCES = tests/unit/test_tx.c
 tests_unit_test_tx_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_tx_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)

@@ -13,6 +13,7 @@
 #include "base/idgen.h"
 #include "net/core.h"
 #include "net/outq.h"
+#include "proto/http_range.h"
 #include "proto/icap_out.h"
 #include "proto/icap_rx.h"
 #include "service/policy.h"
@@ -80,7 +81,9 @@ struct tx {
 	struct buf held; /* received, but the spool had no space */
 	bool held_end;   /* the body's end came while bytes were held */
 	bool body_end, preview_ended, preview_is_whole;
-	bool sent_100, too_large, truncated;
+	bool sent_100, too_large;
+	unsigned int missing; /* SCAN_NO_START, SCAN_NO_END */
+	char missing_why[80];
 	uint64_t preview_bytes, declared_len;
 	bool has_declared_len;
 

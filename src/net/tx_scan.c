@@ -87,6 +87,7 @@ tx_submit(struct tx *tx, const struct tx_scan_what *w)
 	j.rq.kind = w->kind;
 	j.rq.budget_us = w->budget_us;
 	j.rq.conf_generation = tx->set->conf->generation;
+	j.rq.missing = tx->missing;
 	fill_opts(tx->svc->conf, &j.rq.opts);
 	if (w->mem.p == NULL)
 		fill_codings(tx, &j.rq);
@@ -115,6 +116,32 @@ tx_cancel_job(struct tx *tx)
 	take_back(tx);
 }
 
+/* The service may silence findings and add some, and do nothing else. */
+static void
+take_answer(struct tx *tx, const struct scan_answer *a)
+{
+	uint32_t kept = 0;
+
+	tx->answer = *a;
+	if (tx->svc->module->verdict == NULL)
+		return;
+	tx->svc->module->verdict(tx->svc->instance, &tx->rq, &tx->answer);
+	for (uint32_t i = 0; i < tx->answer.nfindings; i++) {
+		struct scan_finding f = tx->answer.findings[i];
+
+		if (f.outcome != OUTCOME_NONE)
+			tx->answer.findings[kept++] = f;
+		else
+			log_info("finding-ignored", "id=%s name=%s", tx->name,
+			    LOG_Q(slice_of(f.name)));
+	}
+	tx->answer.nfindings = kept;
+	tx->answer.complete = a->complete;
+	tx->answer.reason = a->reason;
+	tx->answer.dropped = a->dropped;
+	tx->answer.final = a->final;
+}
+
 void
 tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d)
 {
@@ -127,7 +154,7 @@ tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d)
 	tx->t.queue_us += d->queue_us;
 	tx->t.scan_us += d->scan_us;
 	if (d->how == SCHED_ANSWER)
-		tx->answer = *d->answer;
+		take_answer(tx, d->answer);
 	else
 		memset(&tx->answer, 0, sizeof(tx->answer));
 	tx_event(tx, TX_EV_SCAN);
@@ -177,16 +204,36 @@ tx_run_PSCAN(struct tx *tx, enum tx_event ev)
 	}
 }
 
-/* A range that is not the whole entity, or less than was announced. */
+/*
+ * A range that is not the whole object, or less than was announced. More than
+ * was announced is scanned whole, and is no outcome of its own: some clients
+ * announce a length that they do not know.
+ */
 static void
 note_partial(struct tx *tx)
 {
-	if (tx->rq.method == SVC_RESPMOD && tx->rx->res.status == 206)
-		tx->extra |= OUTCOME_BIT(OUTCOME_PARTIAL);
-	if (tx->has_declared_len && tx->declared_len > spool_size(tx->body)) {
-		tx->truncated = true;
-		tx->extra |= OUTCOME_BIT(OUTCOME_PARTIAL);
+	bool response = tx->rq.method == SVC_RESPMOD;
+	uint64_t size = spool_size(tx->body);
+
+	tx->missing = http_part_of(response ? &tx->rx->res : &tx->rx->req,
+	    response, size, tx->missing_why, sizeof(tx->missing_why));
+	if (tx->has_declared_len && tx->declared_len > size) {
+		(void)snprintf(tx->missing_why, sizeof(tx->missing_why),
+		    "%llu of %llu bytes that were announced",
+		    (unsigned long long)size,
+		    (unsigned long long)tx->declared_len);
+		tx->missing |= SCAN_NO_END;
 	}
+	if (tx->missing != 0)
+		tx->extra |= OUTCOME_BIT(OUTCOME_PARTIAL);
+}
+
+/* The middle of a coded object cannot be decoded by anybody: it is partial. */
+static void
+note_codings(struct tx *tx)
+{
+	if ((tx->missing & SCAN_NO_START) != 0)
+		return;
 	for (uint32_t i = 0; i < tx->decision.ncodings; i++)
 		if (tx->decision.codings[i] == SCAN_CODING_UNKNOWN)
 			tx->extra |= OUTCOME_BIT(OUTCOME_UNDECODABLE);
@@ -221,6 +268,7 @@ begin_scan(struct tx *tx)
 		return tx_reply_outcome(
 		    tx, OUTCOME_FAILED, "could not be stored", NULL);
 	note_partial(tx);
+	note_codings(tx);
 	return submit_whole(tx);
 }
 
@@ -240,11 +288,11 @@ static enum tx_step
 answered(struct tx *tx)
 {
 	tx->scanned = true;
-	if (tx->svc->module->verdict != NULL)
-		tx->svc->module->verdict(
-		    tx->svc->instance, &tx->rq, &tx->answer);
 	policy_scan_verdict(
 	    &tx->verdict, tx->svc->conf, &tx->answer, tx->extra);
+	if (tx->verdict.outcome == OUTCOME_PARTIAL)
+		(void)str_copy(tx->verdict.reason, sizeof(tx->verdict.reason),
+		    slice_of(tx->missing_why));
 	tx->has_verdict = true;
 	return tx_reply_verdict(tx);
 }

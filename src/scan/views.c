@@ -8,7 +8,7 @@
 
 /* What a decoder could not do, as a reason for "not complete". */
 static void
-note_decoding(struct viewing *v, enum decode_rc rc)
+note_decoding(struct viewing *v, enum decode_rc rc, uint32_t missing)
 {
 	switch (rc) {
 	case DECODE_OK:
@@ -23,6 +23,9 @@ note_decoding(struct viewing *v, enum decode_rc rc)
 		return;
 	case DECODE_BROKEN:
 	case DECODE_UNKNOWN:
+		/* nobody can undo the middle of a coding, or what was cut */
+		if (missing != 0)
+			return;
 		scan_answer_incomplete(v->answer, OUTCOME_UNDECODABLE,
 		    "broken or unknown content coding");
 		return;
@@ -68,7 +71,7 @@ scan_coded(
 	rc = decode_body((const unsigned char *)body.p, body.len, rq->codings,
 	    rq->ncodings, &limits, &d);
 	if (rq->kind == SCAN_WHOLE)
-		note_decoding(v, rc);
+		note_decoding(v, rc, rq->missing);
 	if (d.len > 0)
 		object_scan(
 		    v, (struct slice){ (const char *)d.data, d.len }, "");

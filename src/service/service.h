@@ -13,7 +13,8 @@
  *   client sent a preview and the first answer was SVC_MORE (without a preview
  *   SVC_MORE counts as SVC_SCAN, so it comes with codings and boundary too;
  *   the last decision alone counts, so edits are to be repeated in each)
- *   -> verdict(), if SVC_SCAN was answered and the whole object was scanned
+ *   -> verdict(), with each answer of a scan: of a preview, of what has come
+ *   so far, of a window of a stream, of the whole object
  *   -> release(), always, once.
  */
 #include <stdbool.h>
@@ -106,9 +107,9 @@ struct service_module {
 	void (*inspect)(void *instance, enum svc_stage stage,
 	    const struct svc_request *rq, struct svc_decision *d);
 	/*
-	 * After the scan of the whole object: may silence findings (set their
-	 * outcome to OUTCOME_NONE) and add some; never make the scan complete.
-	 * May be NULL.
+	 * After each scan: may silence findings (set their outcome to
+	 * OUTCOME_NONE) and add some; never make the scan complete. May be
+	 * NULL.
 	 */
 	void (*verdict)(void *instance, const struct svc_request *rq,
 	    struct scan_answer *answer);

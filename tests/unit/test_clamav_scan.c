@@ -308,9 +308,86 @@ strips_ranges_when_asked(void **state)
 	assert_int_equal(d.ndrop, 3);
 	reqmod("");
 	assert_int_equal(d.ndrop, 0);
-	use("StripRange", "no");
+	use("StripRange", "off");
 	reqmod("Range: bytes=5-\r\n");
 	assert_int_equal(d.ndrop, 0);
+}
+
+static bool
+strips(const char *value)
+{
+	char fields[256];
+
+	(void)snprintf(fields, sizeof(fields), "Range: %s\r\n", value);
+	reqmod(fields);
+	return d.ndrop == 2;
+}
+
+static void
+strips_large_ranges(void **state)
+{
+	(void)state;
+	use("StripRange", "Large");
+	/* the whole, probes, and what players and readers of documents ask */
+	assert_false(strips("bytes=0-"));
+	assert_false(strips("bytes=0-0"));
+	assert_false(strips("bytes=0-1048575"));
+	assert_false(strips("bytes=500000000-500065535"));
+	assert_false(strips("bytes=-65536"));
+	assert_false(strips("bytes=0-99,500-599,-100"));
+	/* resumed and split downloads, and what is not understood */
+	assert_true(strips("bytes=1-"));
+	assert_true(strips("bytes=0-1048576"));
+	assert_true(strips("bytes=-1048577"));
+	assert_true(strips("bytes=0-999999,1000000-1999999"));
+	assert_true(strips("bytes=0-,5-6"));
+	assert_true(strips("bytes=x"));
+	assert_true(strips("items=0-5"));
+	reqmod("Range: bytes=0-0\r\nRange: bytes=5-\r\n");
+	assert_int_equal(d.ndrop, 2);
+	reqmod("");
+	assert_int_equal(d.ndrop, 0);
+}
+
+static enum outcome
+judged(const char *name)
+{
+	struct scan_answer a = { .complete = 1, .nfindings = 2 };
+
+	a.findings[0].outcome = OUTCOME_INFECTED;
+	(void)str_copy(
+	    a.findings[0].name, sizeof(a.findings[0].name), slice_of(name));
+	a.findings[1].outcome = OUTCOME_PUA;
+	(void)strcpy(a.findings[1].name, "PUA.Other");
+	tolsey_module.verdict(instance, &rq, &a);
+	assert_int_equal(a.nfindings, 2);
+	assert_int_equal(a.findings[1].outcome, OUTCOME_PUA);
+	return (enum outcome)a.findings[0].outcome;
+}
+
+static void
+ignores_signatures(void **state)
+{
+	char err[256];
+	struct svc_setting s = { "IgnoreSignature", "*" };
+
+	(void)state;
+	assert_int_equal(judged("Win.Test-1"), OUTCOME_INFECTED);
+	use("IgnoreSignature", "win.test-1 Heuristics.Phishing.* Own.X");
+	assert_int_equal(judged("Win.Test-1"), OUTCOME_NONE);
+	assert_int_equal(judged("Win.Test-1.UNOFFICIAL"), OUTCOME_NONE);
+	assert_int_equal(judged("Heuristics.Phishing.Email"), OUTCOME_NONE);
+	assert_int_equal(judged("Own.X.UNOFFICIAL"), OUTCOME_NONE);
+	assert_int_equal(judged("Win.Test-10"), OUTCOME_INFECTED);
+	assert_int_equal(judged("Win.Test"), OUTCOME_INFECTED);
+	assert_int_equal(judged("Heuristics.Phishing"), OUTCOME_INFECTED);
+	use("IgnoreSignature", "Own.X.UNOFFICIAL");
+	assert_int_equal(judged("Own.X.UNOFFICIAL"), OUTCOME_NONE);
+	assert_int_equal(judged("Own.X"), OUTCOME_INFECTED);
+	/* not everything at once */
+	assert_null(tolsey_module.configure(&s, 1, err, sizeof(err)));
+	assert_string_equal(
+	    err, "IgnoreSignature *: too short for the name of a signature");
 }
 
 static bool
@@ -434,6 +511,8 @@ main(void)
 		T(keeps_accept_encoding),
 		T(long_lists_are_cut),
 		T(strips_ranges_when_asked),
+		T(strips_large_ranges),
+		T(ignores_signatures),
 		T(endless_types),
 		T(boundaries),
 		T(wrong_types_are_refused),

@@ -396,11 +396,13 @@ gzip(const char *text, unsigned char *out, size_t cap)
 }
 
 static struct scan_answer
-scan_gzip(struct fixture *f, enum scan_kind kind, const void *p, size_t len)
+scan_part_gzip(struct fixture *f, enum scan_kind kind, const void *p,
+    size_t len, uint32_t missing)
 {
 	struct msg_scan_request rq = request(9, len);
 
 	rq.kind = kind;
+	rq.missing = missing;
 	rq.ncodings = 1;
 	rq.codings[0] = SCAN_CODING_GZIP;
 	rq.opts.max_decoded_size = 1 << 20;
@@ -409,6 +411,35 @@ scan_gzip(struct fixture *f, enum scan_kind kind, const void *p, size_t len)
 			     (struct slice){ p, len }, -1),
 	    0);
 	return expect_result(f, 9);
+}
+
+static struct scan_answer
+scan_gzip(struct fixture *f, enum scan_kind kind, const void *p, size_t len)
+{
+	return scan_part_gzip(f, kind, p, len, 0);
+}
+
+/* A part of a coded object is a part, and not badly coded. */
+static void
+test_coded_part(void **state)
+{
+	static const char text[] = "some words, virus Unit.Gz and the rest";
+	unsigned char z[256];
+	struct fixture *f = *state;
+	struct scan_answer a;
+	size_t n = gzip(text, z, sizeof(z));
+
+	a = scan_part_gzip(f, SCAN_WHOLE, z, n - 8, SCAN_NO_END);
+	assert_int_equal(a.complete, 1);
+	assert_string_equal(a.findings[0].name, "Unit.Gz");
+	a = scan_part_gzip(f, SCAN_WHOLE, z + 3, n - 3, SCAN_NO_START);
+	assert_int_equal(a.complete, 1);
+	assert_int_equal(a.nfindings, 0);
+	/* scanned as it is */
+	a = scan_part_gzip(
+	    f, SCAN_WHOLE, "a virus Unit.Raw", 16, SCAN_NO_START | SCAN_NO_END);
+	assert_int_equal(a.complete, 1);
+	assert_string_equal(a.findings[0].name, "Unit.Raw");
 }
 
 static void
@@ -476,6 +507,7 @@ main(void)
 		TEST(test_crash),
 		TEST(test_unknown_coding),
 		TEST(test_coded),
+		TEST(test_coded_part),
 		TEST(test_prefix),
 	};
 

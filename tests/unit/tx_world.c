@@ -67,6 +67,18 @@ inspect(void *i, enum svc_stage stage, const struct svc_request *rq,
 		d->action = SVC_STREAM;
 }
 
+/* Hits called Ignored are ignored; the scan is not made complete by it. */
+static void
+verdict(void *i, const struct svc_request *rq, struct scan_answer *a)
+{
+	(void)i;
+	(void)rq;
+	for (uint32_t k = 0; k < a->nfindings; k++)
+		if (strcmp(a->findings[k].name, "Ignored") == 0)
+			a->findings[k].outcome = OUTCOME_NONE;
+	a->complete = 1;
+}
+
 static void
 release(void *i, const struct svc_request *rq)
 {
@@ -81,6 +93,7 @@ static const struct service_module test_module = {
 	.configure = configure,
 	.unconfigure = unconfigure,
 	.inspect = inspect,
+	.verdict = verdict,
 	.release = release,
 };
 static const struct service_module echo_module = {
