@@ -258,7 +258,8 @@ errors_name_line_and_cure(void **state)
 	wrong(IN("PreviewSise 1"), "did you mean PreviewSize?");
 	wrong(IN("Zzzzzzzzzzzzzzzz 1"),
 	    "unknown directive, also to module clamav_scan\n");
-	wrong(IN("StripRange maybe"), ":2: StripRange 'maybe': not one of off|large|on");
+	wrong(IN("StripRange maybe"),
+	    ":2: StripRange 'maybe': not one of off|large|on");
 	wrong(IN("AcceptEncoding kept"),
 	    ":2: AcceptEncoding 'kept': not one of limit|keep");
 	wrong(IN("StripRange on\nStripRange on"), ":2; remove one of them");
