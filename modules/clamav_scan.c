@@ -16,7 +16,6 @@
 #define ADD_MAX 512
 #define TYPES_MAX ((size_t)64)
 #define IGNORED_MAX ((size_t)1024)
-#define BOUNDARY_MAX ((size_t)79)
 
 enum strip { STRIP_OFF, STRIP_LARGE, STRIP_ON };
 
@@ -34,7 +33,7 @@ struct instance {
 struct state {
 	char add[ADD_MAX]; /* the new Accept-Encoding line */
 	const char *drop[3];
-	char boundary[BOUNDARY_MAX + 1];
+	char declared[SCAN_DECLARED_MAX - 1];
 };
 
 /* ---- configuration ---- */
@@ -218,30 +217,12 @@ without_params(struct slice s)
 	return first;
 }
 
-static enum scan_coding
-coding_of(struct slice token)
+/* S3 clients name the framing of an upload there, and often only there. */
+static bool
+is_aws_stream(const struct http_head *h)
 {
-	static const struct {
-		const char *name;
-		enum scan_coding coding;
-	} known[] = {
-		{ "identity", SCAN_CODING_NONE },
-		{ "gzip", SCAN_CODING_GZIP },
-		{ "x-gzip", SCAN_CODING_GZIP },
-		{ "deflate", SCAN_CODING_DEFLATE },
-#ifdef HAVE_BROTLI
-		{ "br", SCAN_CODING_BR },
-#endif
-#ifdef HAVE_ZSTD
-		{ "zstd", SCAN_CODING_ZSTD },
-#endif
-		{ "aws-chunked", SCAN_CODING_AWS_CHUNKED },
-	};
-
-	for (size_t i = 0; i < COUNTOF(known); i++)
-		if (slice_case_eq(token, slice_of(known[i].name)))
-			return known[i].coding;
-	return SCAN_CODING_UNKNOWN;
+	return slice_has_prefix(
+	    http_head_get(h, "x-amz-content-sha256"), SLICE_LIT("STREAMING-"));
 }
 
 /*
@@ -253,11 +234,11 @@ find_codings(const struct http_head *h, struct svc_decision *d)
 {
 	struct elements e;
 	struct slice element;
-	bool aws = false, too_many = false;
+	bool aws = is_aws_stream(h), too_many = false;
 
 	elements_begin(&e, h, "Content-Encoding");
 	while (elements_next(&e, &element)) {
-		enum scan_coding c = coding_of(without_params(element));
+		enum scan_coding c = scan_coding_of(without_params(element));
 
 		if (c == SCAN_CODING_NONE)
 			continue;
@@ -278,69 +259,42 @@ find_codings(const struct http_head *h, struct svc_decision *d)
 	}
 }
 
-/* ---- multipart ---- */
+/* ---- what else is said of the body ---- */
 
-/*
- * Cuts the next parameter off "type; name=value; name="quoted; value"". The
- * value keeps its quotes.
- */
-static bool
-next_param(struct slice *rest, struct slice *name, struct slice *value)
+/* All of them: two readers may go by different ones. */
+static void
+find_types(const struct http_head *h, struct state *st, struct svc_decision *d)
 {
-	size_t i = 0, eq = SIZE_MAX;
-	bool quoted = false;
+	struct slice rest = h->fields, name, value;
+	size_t n = 0;
 
-	if (rest->len == 0)
-		return false;
-	for (; i < rest->len && (quoted || rest->p[i] != ';'); i++) {
-		if (rest->p[i] == '"')
-			quoted = !quoted;
-		else if (rest->p[i] == '\\' && quoted && i + 1 < rest->len)
-			i++;
-		else if (rest->p[i] == '=' && eq == SIZE_MAX)
-			eq = i;
+	while (http_head_next(&rest, &name, &value)) {
+		if (!slice_case_eq(name, SLICE_LIT("Content-Type")) ||
+		    value.len + 1 > sizeof(st->declared) - n)
+			continue;
+		for (size_t i = 0; i < value.len; i++)
+			st->declared[n++] =
+			    memchr("\r\n", value.p[i], 3) != NULL ? ' '
+								  : value.p[i];
+		st->declared[n++] = '\n';
 	}
-	*name = trim((struct slice){ rest->p, eq < i ? eq : i });
-	*value = SLICE_NONE;
-	if (eq < i)
-		*value = trim((struct slice){ rest->p + eq + 1, i - eq - 1 });
-	if (i < rest->len)
-		i++;
-	*rest = (struct slice){ rest->p + i, rest->len - i };
-	return true;
-}
-
-/* A quoted string without quotes and backslashes. "" when it does not fit. */
-static struct slice
-unquote(struct slice v, char out[BOUNDARY_MAX + 1])
-{
-	size_t n = 0, i = 1;
-
-	if (v.len == 0 || v.p[0] != '"')
-		return v.len <= BOUNDARY_MAX ? v : SLICE_NONE;
-	for (; i < v.len && v.p[i] != '"'; i++) {
-		if (v.p[i] == '\\' && i + 1 < v.len)
-			i++;
-		if (n == BOUNDARY_MAX)
-			return SLICE_NONE;
-		out[n++] = v.p[i];
-	}
-	return (struct slice){ out, n };
+	d->declared = (struct slice){ st->declared, n };
 }
 
 static void
-find_boundary(
-    const struct http_head *h, struct state *st, struct svc_decision *d)
+find_forms(const struct svc_request *rq, const struct http_head *h,
+    struct svc_decision *d)
 {
-	struct slice rest = http_head_get(h, "Content-Type"), name, value;
+	struct elements e;
+	struct slice element;
 
-	if (!slice_case_has_prefix(rest, SLICE_LIT("multipart/")))
-		return;
-	while (next_param(&rest, &name, &value))
-		if (slice_case_eq(name, SLICE_LIT("boundary"))) {
-			d->boundary = unquote(value, st->boundary);
-			return;
-		}
+	if (rq->method == SVC_REQMOD)
+		d->forms |= SCAN_FORM_UPLOAD;
+	elements_begin(&e, h, "Transfer-Encoding");
+	while (elements_next(&e, &element))
+		if (slice_case_eq(
+			without_params(element), SLICE_LIT("chunked")))
+			d->forms |= SCAN_FORM_CHUNKED;
 }
 
 /* ---- endless types ---- */
@@ -398,6 +352,36 @@ asks_for_stream(const struct instance *in, const struct http_head *h)
 	return false;
 }
 
+/*
+ * Cuts the next parameter off "type; name=value; name="quoted; value"". The
+ * value keeps its quotes.
+ */
+static bool
+next_param(struct slice *rest, struct slice *name, struct slice *value)
+{
+	size_t i = 0, eq = SIZE_MAX;
+	bool quoted = false;
+
+	if (rest->len == 0)
+		return false;
+	for (; i < rest->len && (quoted || rest->p[i] != ';'); i++) {
+		if (rest->p[i] == '"')
+			quoted = !quoted;
+		else if (rest->p[i] == '\\' && quoted && i + 1 < rest->len)
+			i++;
+		else if (rest->p[i] == '=' && eq == SIZE_MAX)
+			eq = i;
+	}
+	*name = trim((struct slice){ rest->p, eq < i ? eq : i });
+	*value = SLICE_NONE;
+	if (eq < i)
+		*value = trim((struct slice){ rest->p + eq + 1, i - eq - 1 });
+	if (i < rest->len)
+		i++;
+	*rest = (struct slice){ rest->p + i, rest->len - i };
+	return true;
+}
+
 /* "*;q=0" and such: the element excludes what it names. */
 static bool
 is_exclusion(struct slice element)
@@ -428,7 +412,7 @@ is_clean(struct slice s)
 static bool
 may_stay(struct slice element, bool coded)
 {
-	enum scan_coding c = coding_of(without_params(element));
+	enum scan_coding c = scan_coding_of(without_params(element));
 
 	if (!is_clean(element))
 		return false;
@@ -545,7 +529,8 @@ inspect(void *instance, enum svc_stage stage, const struct svc_request *rq,
 	}
 	if (h->raw.p != NULL) {
 		find_codings(h, d);
-		find_boundary(h, st, d);
+		find_types(h, st, d);
+		find_forms(rq, h, d);
 	}
 	if (stage == SVC_AT_PREVIEW)
 		d->action = SVC_SCAN;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/outcome.h"
+#include "base/str.h"
 
 enum scan_kind { SCAN_WHOLE = 1, SCAN_PREFIX = 2 };
 
@@ -20,6 +21,7 @@ enum scan_coding {
 	SCAN_CODING_BR,
 	SCAN_CODING_ZSTD,
 	SCAN_CODING_AWS_CHUNKED,
+	SCAN_CODING_CHUNKED, /* a transfer coding that was left in the body */
 	SCAN_CODING_UNKNOWN,
 	SCAN_NCODINGS
 };
@@ -27,6 +29,18 @@ enum scan_coding {
 /* The body is a part of its object: what is missing, as bits. */
 #define SCAN_NO_START 1u
 #define SCAN_NO_END 2u
+/*
+ * The coding of a token of Content-Encoding, in any case: NONE for identity,
+ * UNKNOWN for what this build cannot undo.
+ */
+enum scan_coding scan_coding_of(struct slice token);
+
+/* What else the sender says of a body, as bits. */
+#define SCAN_FORM_CHUNKED 1u /* Transfer-Encoding: chunked, undone or not */
+#define SCAN_FORM_UPLOAD 2u  /* its receiver may keep the coded form */
+/* The values of its Content-Type fields, one a line. */
+#define SCAN_DECLARED_MAX 512
+
 #define SCAN_MAX_FINDINGS 16
 #define SCAN_NAME_MAX 128
 #define SCAN_PART_MAX 128

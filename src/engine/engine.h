@@ -77,6 +77,18 @@ int engine_enter_worker(
 struct engine_use {
 	uint64_t files, bytes;
 };
+/* Where temporary files go, and how many bytes: dir "" before that call. */
+struct engine_temp {
+	char dir[256];
+	uint64_t max;
+};
+const struct engine_temp *engine_temp(const struct engine *e);
+/*
+ * Temporary files were made or removed outside of a scan: the next one counts
+ * anew how much there is.
+ */
+void engine_temp_changed(struct engine *e);
+
 struct engine_job {
 	enum scan_kind kind;
 	const void *data;

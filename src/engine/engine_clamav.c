@@ -526,9 +526,25 @@ engine_version_running(void)
 int
 engine_enter_worker(struct engine *e, const char *dir, uint64_t temp_max)
 {
-	if (cl_engine_set_str(e->cl, CL_ENGINE_TMPDIR, dir) != CL_SUCCESS)
+	if (cl_engine_set_str(e->cl, CL_ENGINE_TMPDIR, dir) != CL_SUCCESS ||
+	    strlen(dir) >= sizeof(e->temp.dir))
 		return -1;
+	(void)str_copy(e->temp.dir, sizeof(e->temp.dir), slice_of(dir));
+	e->temp.max = temp_max;
 	return tripwire_limit(dir, temp_max);
+}
+
+const struct engine_temp *
+engine_temp(const struct engine *e)
+{
+	return &e->temp;
+}
+
+void
+engine_temp_changed(struct engine *e)
+{
+	(void)e;
+	tripwire_count_anew();
 }
 
 static uint64_t

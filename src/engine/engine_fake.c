@@ -2,6 +2,7 @@
 /*
  * An engine for tests: the object itself says what happens to it.
  *   "virus NAME"     infected, NAME up to the next blank
+ *   "first NAME"     the same, but only where the object begins with it
  *   "sleep"          never comes back
  *   "crash"          the process gets SIGSEGV
  *   "fail"           the scan is not complete
@@ -16,6 +17,7 @@
 
 struct engine {
 	struct engine_info info;
+	struct engine_temp temp;
 };
 
 int
@@ -65,8 +67,21 @@ engine_self_test(struct engine *e, char *err, size_t errlen)
 int
 engine_enter_worker(struct engine *e, const char *dir, uint64_t temp_max)
 {
-	(void)e, (void)dir, (void)temp_max;
+	(void)str_copy(e->temp.dir, sizeof(e->temp.dir), slice_of(dir));
+	e->temp.max = temp_max;
 	return 0;
+}
+
+const struct engine_temp *
+engine_temp(const struct engine *e)
+{
+	return &e->temp;
+}
+
+void
+engine_temp_changed(struct engine *e)
+{
+	(void)e;
 }
 
 static bool
@@ -92,9 +107,12 @@ engine_scan(
 		(void)pause();
 	if (says(job, "fail"))
 		scan_answer_incomplete(answer, OUTCOME_FAILED, "as asked");
-	if (!says(job, "virus "))
+	if (job->len > 6 && memcmp(job->data, "first ", 6) == 0)
+		at = job->data;
+	else if (says(job, "virus "))
+		at = memmem(job->data, job->len, "virus ", 6);
+	else
 		return;
-	at = memmem(job->data, job->len, "virus ", 6);
 	rest = (struct slice){ at + 6,
 		job->len - (size_t)(at + 6 - (const char *)job->data) };
 	if (slice_next(&rest, ' ', &name))

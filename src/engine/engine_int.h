@@ -12,6 +12,7 @@ struct engine {
 	struct engine_info info;
 	struct names *names;
 	bool has_allow_rows; /* .fp or .sfp: a whole object may be excepted */
+	struct engine_temp temp;
 	struct scan_opts applied;
 	uint32_t applied_ms;
 };

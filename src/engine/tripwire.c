@@ -151,6 +151,12 @@ tripwire_limit(const char *dir, uint64_t max)
 	return 0;
 }
 
+void
+tripwire_count_anew(void)
+{
+	tw.left = 0;
+}
+
 WRAPPER ssize_t
 write(int fd, const void *p, size_t len)
 {

@@ -24,4 +24,6 @@ bool tripwire_sees_memory(void);
  * the process with ENGINE_EXIT_TEMP.
  */
 int tripwire_limit(const char *dir, uint64_t max) MUST_CHECK;
+/* What lies there is looked at again before the next write is counted. */
+void tripwire_count_anew(void);
 #endif

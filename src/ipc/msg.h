@@ -118,8 +118,8 @@ struct msg_scan_request {
 	uint32_t missing; /* SCAN_NO_START, SCAN_NO_END: it is a part only */
 	uint32_t ncodings;
 	uint32_t codings[SCAN_MAX_CODINGS];
-	uint32_t is_multipart; /* 1: boundary names the parts */
-	char boundary[80];
+	uint32_t forms; /* SCAN_FORM_* */
+	char declared[SCAN_DECLARED_MAX];
 	struct scan_opts opts;
 };
 struct msg_scan_id {

@@ -31,16 +31,14 @@ fill_opts(const struct conf_service *c, struct scan_opts *o)
 /* clang-format on */
 
 static void
-fill_codings(const struct tx *tx, struct msg_scan_request *rq)
+fill_forms(const struct tx *tx, struct msg_scan_request *rq)
 {
 	const struct svc_decision *d = &tx->decision;
 
 	rq->ncodings = d->ncodings;
 	memcpy(rq->codings, d->codings, sizeof(rq->codings));
-	if (d->boundary.len == 0 || d->boundary.len >= sizeof(rq->boundary))
-		return;
-	rq->is_multipart = 1;
-	(void)str_copy(rq->boundary, sizeof(rq->boundary), d->boundary);
+	rq->forms = d->forms;
+	(void)str_copy(rq->declared, sizeof(rq->declared), d->declared);
 }
 
 static void
@@ -90,7 +88,7 @@ tx_submit(struct tx *tx, const struct tx_scan_what *w)
 	j.rq.missing = tx->missing;
 	fill_opts(tx->svc->conf, &j.rq.opts);
 	if (w->mem.p == NULL)
-		fill_codings(tx, &j.rq);
+		fill_forms(tx, &j.rq);
 	if (w->mem.p != NULL) {
 		j.body = w->mem;
 		j.rq.size = w->mem.len;

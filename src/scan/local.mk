@@ -5,6 +5,8 @@ src_libscan_a_SOURCES = src/scan/jail.h src/scan/jail.c src/scan/views.h \
   src/scan/object.c src/scan/worker.h src/scan/worker.c src/scan/loader.h \
 src_libscan_a_SOURCES = src/scan/jail.h src/scan/jail.c src/scan/confine.h src/scan/confine.c src/scan/views.h \
   src/scan/views.c src/scan/worker.h src/scan/worker.c src/scan/loader.h \
+  src/scan/object.c src/scan/stash.h src/scan/stash.c src/scan/forms.h \
+  src/scan/coded.c src/scan/content.c src/scan/embedded.c src/scan/worker.h src/scan/worker.c src/scan/loader.h \
   src/scan/loader.c
 pkglibexec_PROGRAMS += src/tolsey-scan
 src_tolsey_scan_SOURCES = src/scan/scan_main.c src/scan/scan_tool.h \
@@ -14,12 +16,16 @@ src_tolsey_scan_LDADD = src/libscan.a $(UNPACK_LIBS) $(ENGINE_LIBS) src/libconf.
   $(SANDBOX_LIBS) $(IPC_LIBS) $(BASE_LIBS)
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_budget tests/unit/test_jail \
-  tests/unit/test_worker tests/unit/test_loader
-TESTS += tests/unit/test_budget tests/unit/test_jail tests/unit/test_worker \
+  tests/unit/test_views tests/unit/test_worker tests/unit/test_loader
+TESTS += tests/unit/test_budget tests/unit/test_jail tests/unit/test_views tests/unit/test_worker \
   tests/unit/test_loader
 tests_unit_test_budget_SOURCES = tests/unit/test_budget.c
 tests_unit_test_budget_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_budget_LDADD = src/libscan.a src/libenginefake.a \
+  $(CMOCKA_LIBS) $(BASE_LIBS)
+tests_unit_test_views_SOURCES = tests/unit/test_views.c
+tests_unit_test_views_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_views_LDADD = src/libscan.a src/libenginefake.a $(UNPACK_LIBS) $(IPC_LIBS) \
   $(CMOCKA_LIBS) $(BASE_LIBS)
 tests_unit_test_worker_SOURCES = tests/unit/test_worker.c
 tests_unit_test_worker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

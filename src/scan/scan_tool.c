@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "engine/unpack/mime.h"
 #include "scan/jail.h"
 #include "scan/views.h"
 
@@ -22,7 +23,9 @@
 struct tool {
 	struct engine *engine;
 	const char *database;
-	uint64_t prefix; /* 0: whole files */
+	uint64_t prefix;            /* 0: whole files */
+	const char *codings, *type; /* as in the fields of a head */
+	uint32_t forms;
 	bool not_clean, version;
 	char dir[256];
 };
@@ -32,9 +35,13 @@ usage(FILE *to)
 {
 	fprintf(to,
 	    "usage: tolsey-scan --scan [--database DIR|embedded] "
-	    "[--prefix BYTES] FILE...\n"
+	    "[--prefix BYTES]\n"
+	    "           [--coding LIST] [--type TYPE] [--chunked] [--upload] "
+	    "FILE...\n"
 	    "Scans files as a worker would and prints the answers. With\n"
-	    "--prefix only so many bytes, as of a preview.\n"
+	    "--prefix only so many bytes, as of a preview. The others say of\n"
+	    "the files what a head says of its body: Content-Encoding,\n"
+	    "Content-Type, Transfer-Encoding, and that it is a request.\n"
 	    "With --version only the version of libclamav.\n"
 	    "Without --scan it is started by tolseyd.\n");
 }
@@ -50,14 +57,24 @@ print_answer(struct tool *t, const char *name, const struct scan_answer *a)
 		printf(
 		    "%s: %s%s%s", name, word, a->text[0] ? " " : "", a->text);
 	for (uint32_t i = 0; i < a->nfindings; i++)
-		printf("%s%s: %s %s", i > 0 || a->complete == 0 ? "\n" : "",
+		printf("%s%s: %s %s%s%s", i > 0 || a->complete == 0 ? "\n" : "",
 		    name,
 		    outcome_info((enum outcome)a->findings[i].outcome)->word,
-		    a->findings[i].name);
+		    a->findings[i].name,
+		    a->findings[i].part[0] != '\0' ? " in " : "",
+		    a->findings[i].part);
 	printf(
 	    "%s [%s] %u us\n", a->final ? " final" : "", a->type, a->wall_us);
 	if (a->complete == 0 || a->nfindings > 0)
 		t->not_clean = true;
+}
+
+static void
+say_of_body(const struct tool *t, struct msg_scan_request *rq)
+{
+	mime_add_codings(slice_of(t->codings), rq->codings, &rq->ncodings);
+	(void)str_copy(rq->declared, sizeof(rq->declared), slice_of(t->type));
+	rq->forms = t->forms;
 }
 
 static void
@@ -75,6 +92,7 @@ scan_bytes(struct tool *t, const char *name, const void *p, size_t len)
 	if (t->prefix > 0)
 		rq.kind = SCAN_PREFIX;
 	engine_plain_opts(&rq.opts, (uint64_t)2000 << 20);
+	say_of_body(t, &rq);
 	began_us = clock_mono_us();
 	views_scan(t->engine, &rq, body, &a);
 	a.wall_us = (uint32_t)(clock_mono_us() - began_us);
@@ -149,6 +167,10 @@ read_options(struct tool *t, int argc, char *argv[])
 		{ "scan", no_argument, NULL, 's' },
 		{ "database", required_argument, NULL, 'd' },
 		{ "prefix", required_argument, NULL, 'p' },
+		{ "coding", required_argument, NULL, 'c' },
+		{ "type", required_argument, NULL, 't' },
+		{ "chunked", no_argument, NULL, 'k' },
+		{ "upload", no_argument, NULL, 'u' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -161,6 +183,14 @@ read_options(struct tool *t, int argc, char *argv[])
 		else if (c == 'p' && str_to_u64(slice_of(optarg), UINT32_MAX,
 					 &t->prefix) != 0)
 			return -1;
+		else if (c == 'c')
+			t->codings = optarg;
+		else if (c == 't')
+			t->type = optarg;
+		else if (c == 'k')
+			t->forms |= SCAN_FORM_CHUNKED;
+		else if (c == 'u')
+			t->forms |= SCAN_FORM_UPLOAD;
 		else if (c == 'v')
 			t->version = true;
 		else if (c == 'h' || c == '?')

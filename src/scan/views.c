@@ -1,101 +1,146 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 #include "scan/views.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "engine/unpack/decode.h"
-#include "scan/object.h"
+#include "scan/forms.h"
 
-/* What a decoder could not do, as a reason for "not complete". */
-static void
-note_decoding(struct viewing *v, enum decode_rc rc, uint32_t missing)
+/*
+ * A body may be gone through several times (two boundaries, nested parts), but
+ * not without end.
+ */
+#define WORK_FACTOR 16
+#define WORK_MIN ((uint64_t)64 << 20)
+
+const struct mime_head forms_nothing_said = { .is_head = true };
+
+enum decode_rc
+forms_sink(void *ctx, const void *p, size_t len)
 {
-	switch (rc) {
-	case DECODE_OK:
-		return;
-	case DECODE_LIMIT:
-		scan_answer_incomplete(v->answer, OUTCOME_LIMIT,
-		    "decoded size or ratio is over its limit");
-		return;
-	case DECODE_SYSTEM:
-		scan_answer_incomplete(
-		    v->answer, OUTCOME_FAILED, "no memory to decode");
-		return;
-	case DECODE_BROKEN:
-	case DECODE_UNKNOWN:
-		/* nobody can undo the middle of a coding, or what was cut */
-		if (missing != 0)
-			return;
-		scan_answer_incomplete(v->answer, OUTCOME_UNDECODABLE,
-		    "broken or unknown content coding");
-		return;
-	}
+	return stash_append(ctx, p, len) == 0 ? DECODE_OK : DECODE_SYSTEM;
 }
 
-/* Types whose users may keep the coded form as the file that it is. */
-static bool
-is_archive(const char *type)
+bool
+forms_stop(struct forms *f)
 {
-	static const char *const types[] = { "ZIP", "GZ", "BZ", "XZ", "7Z",
-		"RAR", "ARJ", "MSCAB", "EGG", "ALZ", "OLD_TAR", "POSIX_TAR",
-		"CPIO_OLD", "CPIO_ODC", "CPIO_NEWC", "CPIO_CRC", "ISO9660" };
+	if (budget_time_left(&f->v.budget) == 0)
+		scan_answer_incomplete(
+		    f->v.answer, OUTCOME_TIMEOUT, "no time for all its parts");
+	else if (f->v.budget.files == 0)
+		scan_answer_incomplete(f->v.answer, OUTCOME_LIMIT,
+		    "it has more parts than MaxFiles");
+	else
+		return false;
+	return true;
+}
 
-	for (size_t i = 0; i < COUNTOF(types); i++)
-		if (strcmp(type, types[i]) == 0)
-			return true;
+bool
+forms_work(struct forms *f, uint64_t bytes)
+{
+	if (bytes <= f->work) {
+		f->work -= bytes;
+		return !forms_stop(f);
+	}
+	f->work = 0;
+	scan_answer_incomplete(
+	    f->v.answer, OUTCOME_LIMIT, "it can be read in too many ways");
 	return false;
 }
 
-static bool
-raw_too(const struct viewing *v, enum decode_rc rc, bool decoded)
+void
+forms_join(char name[SCAN_PART_MAX], const char *outer, const char *inner)
 {
-	if (v->kind == SCAN_PREFIX)
-		return !decoded;
-	return rc != DECODE_OK || is_archive(v->answer->type);
+	const char *between = outer[0] != '\0' && inner[0] != '\0' ? "/" : "";
+	struct slice s = slice_of(outer);
+
+	(void)str_copy(name, SCAN_PART_MAX, s);
+	s.len = strlen(name);
+	(void)snprintf(
+	    name + s.len, SCAN_PART_MAX - s.len, "%s%s", between, inner);
+}
+
+static enum decode_rc
+scan_message(struct forms *f, const struct content *c)
+{
+	if (f->rq->ncodings > 0)
+		return coded_scan(f, c, f->rq->codings, f->rq->ncodings);
+	content_scan(f, c);
+	return DECODE_OK;
 }
 
 /*
- * What was decoded, also up to a fault; and the coded form where the decoding
- * is not the whole truth. A prefix always ends in the middle of its coding.
+ * The head says that the body is chunked. It normally is no more when it is
+ * sent to us, but some clients wrap the chunks as they are (CH-10). What the
+ * payload means then is what is inside of them.
  */
-static void
-scan_coded(
-    struct viewing *v, const struct msg_scan_request *rq, struct slice body)
+static bool
+scan_unchunked(struct forms *f, const struct content *c, enum decode_rc *rc)
 {
-	struct decode_limits limits = { rq->opts.max_decoded_size,
-		rq->opts.max_decode_ratio };
-	struct decoded d;
-	enum decode_rc rc;
-	bool decoded;
+	static const uint32_t coding = SCAN_CODING_CHUNKED;
+	const struct decode_limits limits = { c->data.len, UINT32_MAX };
+	struct content inner = *c;
+	struct decode_info info;
+	enum decode_rc framing;
+	struct stash stash;
 
-	rc = decode_body((const unsigned char *)body.p, body.len, rq->codings,
-	    rq->ncodings, &limits, &d);
-	if (rq->kind == SCAN_WHOLE)
-		note_decoding(v, rc, rq->missing);
-	if (d.len > 0)
-		object_scan(
-		    v, (struct slice){ (const char *)d.data, d.len }, "");
-	decoded = d.len > 0;
-	decode_free(&d);
-	if (raw_too(v, rc, decoded))
-		object_scan(v, body, "");
+	if (f->v.kind == SCAN_WHOLE && !decode_is_chunked(c->data))
+		return false;
+	stash_init(&stash, &f->space);
+	framing = decode_run(&(struct decode_job){ .in = c->data,
+				 .codings = &coding,
+				 .ncodings = 1,
+				 .limits = &limits,
+				 .sink = forms_sink,
+				 .ctx = &stash },
+	    &info);
+	if (framing == DECODE_SYSTEM)
+		coded_note(f, framing);
+	*rc = DECODE_OK;
+	if (stash.len > 0 && framing != DECODE_BROKEN &&
+	    stash_data(&stash, &inner.data) == 0)
+		*rc = scan_message(f, &inner);
+	stash_free(&stash);
+	return framing == DECODE_OK || framing == DECODE_CUT;
+}
+
+/* Only one of two readings has to make sense; both were scanned. */
+static void
+scan_body(struct forms *f, const struct content *c)
+{
+	enum decode_rc inner = DECODE_BROKEN, direct;
+	bool chunked = (f->rq->forms & SCAN_FORM_CHUNKED) != 0 &&
+		       scan_unchunked(f, c, &inner);
+
+	direct = scan_message(f, c);
+	if (!chunked || (inner != DECODE_OK && direct != DECODE_OK))
+		coded_note(f, direct);
 }
 
 void
 views_scan(struct engine *e, const struct msg_scan_request *rq,
     struct slice body, struct scan_answer *a)
 {
-	struct viewing v = {
-		.engine = e, .kind = (enum scan_kind)rq->kind, .answer = a
+	struct slice declared = { rq->declared,
+		strnlen(rq->declared, sizeof(rq->declared)) };
+	struct mime_head head;
+	struct forms f = {
+		.v = { .engine = e,
+		    .kind = (enum scan_kind)rq->kind,
+		    .answer = a },
+		.rq = rq,
+		.space = { .engine = e },
+		.work = body.len < UINT64_MAX / WORK_FACTOR - WORK_MIN
+			    ? body.len * WORK_FACTOR + WORK_MIN
+			    : UINT64_MAX,
 	};
+	struct content c = { .data = body, .head = &head, .part = "" };
 
 	*a = (struct scan_answer){ .complete = 1 };
 	if (body.len == 0)
 		return;
-	v.opts = rq->opts;
-	budget_start(&v.budget, &v.opts, rq->budget_us);
-	if (rq->ncodings > 0)
-		scan_coded(&v, rq, body);
-	else
-		object_scan(&v, body, "");
+	f.v.opts = rq->opts;
+	budget_start(&f.v.budget, &f.v.opts, rq->budget_us);
+	mime_head_declared(&head, declared);
+	scan_body(&f, &c);
 }

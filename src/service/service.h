@@ -11,7 +11,7 @@
  * Life of a transaction, as a service sees it:
  *   begin    -> inspect(SVC_AT_HEADS) -> inspect(SVC_AT_PREVIEW), if the
  *   client sent a preview and the first answer was SVC_MORE (without a preview
- *   SVC_MORE counts as SVC_SCAN, so it comes with codings and boundary too;
+ *   SVC_MORE counts as SVC_SCAN, so it comes with codings and types too;
  *   the last decision alone counts, so edits are to be repeated in each)
  *   -> verdict(), with each answer of a scan: of a preview, of what has come
  *   so far, of a window of a stream, of the whole object
@@ -26,7 +26,7 @@
 #include "base/str.h"
 #include "proto/http_head.h"
 
-#define SERVICE_ABI 1
+#define SERVICE_ABI 2
 
 enum svc_method { SVC_REQMOD = 1, SVC_RESPMOD = 2 };
 enum svc_stage { SVC_AT_HEADS, SVC_AT_PREVIEW };
@@ -74,7 +74,9 @@ struct svc_decision {
 	 */
 	uint32_t codings[SCAN_MAX_CODINGS];
 	uint32_t ncodings;
-	struct slice boundary; /* the same: of a multipart type, "" if none */
+	/* the same: what its sender says of it, see base/scan.h */
+	uint32_t forms;
+	struct slice declared; /* cut to SCAN_DECLARED_MAX - 1 */
 };
 
 /* A module's own directives, in its <Service> blocks and in the manual. */

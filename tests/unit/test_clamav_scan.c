@@ -108,7 +108,7 @@ more_then_scan(void **state)
 	ask(SVC_AT_PREVIEW);
 	assert_int_equal(d.action, SVC_SCAN);
 	assert_int_equal(d.ncodings, 0);
-	assert_int_equal(d.boundary.len, 0);
+	assert_int_equal(d.declared.len, 10);
 	reqmod("");
 	assert_int_equal(d.action, SVC_MORE);
 	ask(SVC_AT_PREVIEW);
@@ -157,6 +157,7 @@ codings(const char *fields, const char *want)
 		[SCAN_CODING_BR] = 'b',
 		[SCAN_CODING_ZSTD] = 'z',
 		[SCAN_CODING_AWS_CHUNKED] = 'a',
+		[SCAN_CODING_CHUNKED] = '!',
 		[SCAN_CODING_UNKNOWN] = '?',
 	};
 	char got[SCAN_MAX_CODINGS + 1] = "";
@@ -433,53 +434,55 @@ endless_types(void **state)
 }
 
 static void
-boundary(const char *type, const char *want)
+declared(const char *fields, const char *want)
 {
-	char fields[1024];
-
-	(void)snprintf(fields, sizeof(fields), CT("%s"), type);
 	reqmod(fields);
 	for (int at_preview = 0; at_preview < 2; at_preview++) {
-		assert_int_equal(d.boundary.len, strlen(want));
+		assert_int_equal(d.declared.len, strlen(want));
 		if (want[0] != '\0')
-			assert_memory_equal(d.boundary.p, want, strlen(want));
+			assert_memory_equal(d.declared.p, want, strlen(want));
 		ask(SVC_AT_PREVIEW);
 	}
 }
 
+/* All of them, as they are; what takes them apart is in the worker. */
 static void
-boundaries(void **state)
+declared_types(void **state)
 {
-	static const char seventy[] = "0123456789012345678901234567890123456789"
-				      "012345678901234567890123456789";
-	char type[256];
+	char fields[1024];
 
 	(void)state;
-	boundary("multipart/form-data; boundary=abc", "abc");
-	boundary("Multipart/Form-Data;Boundary=\"a b;c\"; x=y", "a b;c");
-	boundary(
-	    "multipart/form-data; x=\"; boundary=no\"; boundary=yes ", "yes");
-	boundary(
-	    "multipart/form-data; x=\"\\\"; boundary=no\";boundary=yes", "yes");
-	boundary("multipart/form-data; boundary=\"a\\\"b\"", "a\"b");
-	boundary("multipart/form-data; boundary=a=b", "a=b");
-	boundary("multipart/form-data; boundary=\"open", "open");
-	boundary("multipart/form-data; boundary=\"", "");
-	boundary("multipart/form-data; boundary=", "");
-	boundary("multipart/form-data; boundary", "");
-	boundary("multipart/form-data;;;", "");
-	boundary("multipart/form-data", "");
-	boundary("multipart/byteranges; boundary=x", "x");
-	boundary("text/plain; boundary=x", "");
-	(void)snprintf(
-	    type, sizeof(type), "multipart/mixed; boundary=%s", seventy);
-	boundary(type, seventy);
-	(void)snprintf(type, sizeof(type), "multipart/mixed; boundary=%s%s",
-	    seventy, seventy);
-	boundary(type, "");
-	(void)snprintf(type, sizeof(type), "multipart/mixed; boundary=\"%s%s\"",
-	    seventy, seventy);
-	boundary(type, "");
+	declared("", "");
+	declared(CT("multipart/form-data; boundary=abc"),
+	    "multipart/form-data; boundary=abc\n");
+	declared(CT("a/b") "content-type: multipart/mixed; boundary=\"x\"\r\n",
+	    "a/b\nmultipart/mixed; boundary=\"x\"\n");
+	declared(CT("multipart/form-data;\r\n boundary=x"),
+	    "multipart/form-data;   boundary=x\n");
+	/* what does not fit is left out; the boundary is then in the body */
+	(void)snprintf(fields, sizeof(fields), CT("text/%0600d") CT("a/b"), 0);
+	declared(fields, "a/b\n");
+}
+
+static void
+forms_of_the_body(void **state)
+{
+	(void)state;
+	reqmod("");
+	assert_int_equal(d.forms, SCAN_FORM_UPLOAD);
+	reqmod("Transfer-Encoding: gzip, Chunked\r\n");
+	assert_int_equal(d.forms, SCAN_FORM_UPLOAD | SCAN_FORM_CHUNKED);
+	respmod("Transfer-Encoding: chunked\r\n");
+	assert_int_equal(d.forms, SCAN_FORM_CHUNKED);
+	respmod("Transfer-Encoding: gzip\r\n");
+	assert_int_equal(d.forms, 0);
+	/* S3 clients may name the framing in no other place */
+	codings("x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n",
+	    "a");
+	codings(CE("aws-chunked") "X-Amz-Content-SHA256: "
+				  "STREAMING-AWS4-HMAC-SHA256-PAYLOAD\r\n",
+	    "a");
+	codings("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n", "");
 }
 
 static void
@@ -514,7 +517,8 @@ main(void)
 		T(strips_large_ranges),
 		T(ignores_signatures),
 		T(endless_types),
-		T(boundaries),
+		T(declared_types),
+		T(forms_of_the_body),
 		T(wrong_types_are_refused),
 	};
 

@@ -1,116 +1,188 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 #include "engine/unpack/decode.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "engine/unpack/grow.h"
+#include "engine/unpack/stage.h"
 
-#define FIRST_MAP ((size_t)1 << 18)
-#define RATIO_FREE ((uint64_t)16 << 20) /* output that no ratio is asked of */
-
-typedef enum decode_rc (*decoder)(
-    struct grow *g, const unsigned char *in, size_t len);
-
-static const decoder decoders[SCAN_NCODINGS] = {
-	[SCAN_CODING_GZIP] = decode_gzip,
-	[SCAN_CODING_DEFLATE] = decode_deflate,
-	[SCAN_CODING_BR] = decode_br,
-	[SCAN_CODING_ZSTD] = decode_zstd,
-	[SCAN_CODING_AWS_CHUNKED] = decode_aws_chunked,
+struct decoding {
+	const struct decode_job *job;
+	struct stage stages[SCAN_MAX_CODINGS];
+	size_t n;
 };
 
+static const struct stage_ops *const known[SCAN_NCODINGS] = {
+	[SCAN_CODING_GZIP] = &stage_gzip,
+	[SCAN_CODING_DEFLATE] = &stage_deflate,
+#ifdef HAVE_BROTLI
+	[SCAN_CODING_BR] = &stage_br,
+#endif
+#ifdef HAVE_ZSTD
+	[SCAN_CODING_ZSTD] = &stage_zstd,
+#endif
+	[SCAN_CODING_AWS_CHUNKED] = &stage_chunked,
+	[SCAN_CODING_CHUNKED] = &stage_chunked,
+};
+
+/* Each stage's output is measured against what came in from outside. */
 static enum decode_rc
-remap(struct decoded *d, size_t want)
+check_limits(const struct decode_job *j, uint64_t out)
 {
-	void *p;
+	const struct decode_limits *l = j->limits;
 
-	if (d->mapped == 0)
-		p = mmap(NULL, want, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	else
-		p = mremap(d->data, d->mapped, want, MREMAP_MAYMOVE);
-	if (p == MAP_FAILED)
-		return DECODE_SYSTEM;
-	d->data = p;
-	d->mapped = want;
+	if (out > l->max_size)
+		return DECODE_LIMIT;
+	if (out > DECODE_RATIO_FREE &&
+	    (out - DECODE_RATIO_FREE) / (j->in.len + 1) > l->max_ratio)
+		return DECODE_LIMIT;
 	return DECODE_OK;
 }
 
 enum decode_rc
-grow_room(struct grow *g, unsigned char **p, size_t *room)
+stage_put(struct stage *s, const void *p, size_t n)
 {
-	struct decoded *d = g->out;
-	size_t want = d->mapped > 0 ? d->mapped : FIRST_MAP;
+	const struct decode_job *j = s->all->job;
+	enum decode_rc rc;
 
-	if (d->len == d->mapped) {
-		if (d->mapped > 0 && __builtin_mul_overflow(want, 2, &want))
-			return DECODE_SYSTEM;
-		if (remap(d, want) != DECODE_OK)
-			return DECODE_SYSTEM;
-	}
-	*p = d->data + d->len;
-	*room = d->mapped - d->len;
-	return DECODE_OK;
-}
-
-enum decode_rc
-grow_wrote(struct grow *g, size_t n)
-{
-	uint64_t len;
-
-	g->out->len += n;
-	len = g->out->len;
-	if (len > g->limits->max_size)
-		return DECODE_LIMIT;
-	if (len > RATIO_FREE &&
-	    (len - RATIO_FREE) / (g->in_len + 1) > g->limits->max_ratio)
-		return DECODE_LIMIT;
-	return DECODE_OK;
+	if (n == 0)
+		return DECODE_OK;
+	rc = check_limits(j, s->out + n);
+	if (rc != DECODE_OK)
+		return rc;
+	s->out += n;
+	if (s->next != NULL)
+		return s->next->ops->feed(s->next, p, n);
+	return j->sink(j->ctx, p, n);
 }
 
 void
-decode_free(struct decoded *d)
+stage_member_ends(struct stage *s)
 {
-	if (d->mapped > 0)
-		(void)munmap(d->data, d->mapped);
-	memset(d, 0, sizeof(*d));
+	if (s->first_end == 0)
+		s->first_end = s->out;
+}
+
+void
+stage_over(struct stage *s, const unsigned char *p, size_t n)
+{
+	s->left_over += n;
+	for (size_t i = 0; i < n && !s->dirt_left_over; i++)
+		s->dirt_left_over = p[i] != 0;
+}
+
+bool
+stage_wants_raw_deflate(const struct stage *s)
+{
+	return s->all->job->raw_deflate;
 }
 
 static enum decode_rc
-decode_one(uint32_t coding, const unsigned char *in, size_t len,
-    const struct decode_limits *l, struct decoded *out)
+open_stage(struct decoding *d, uint32_t coding)
 {
-	struct grow g = { out, l, len };
-	enum decode_rc rc;
+	struct stage *s = &d->stages[d->n];
 
-	memset(out, 0, sizeof(*out));
-	if (coding >= SCAN_NCODINGS || decoders[coding] == NULL)
+	if (coding >= SCAN_NCODINGS || known[coding] == NULL ||
+	    d->n == SCAN_MAX_CODINGS)
 		return DECODE_UNKNOWN;
-	rc = decoders[coding](&g, in, len);
-	return rc == DECODE_OK && out->left_over > 0 ? DECODE_BROKEN : rc;
+	*s = (struct stage){ .ops = known[coding], .all = d };
+	s->state = calloc(1, s->ops->state_size);
+	s->room = malloc(STAGE_ROOM);
+	d->n++;
+	if (d->n > 1)
+		d->stages[d->n - 2].next = s;
+	if (s->state == NULL || s->room == NULL)
+		return DECODE_SYSTEM;
+	return s->ops->open(s);
+}
+
+static void
+close_stages(struct decoding *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		struct stage *s = &d->stages[i];
+
+		if (s->state != NULL && s->room != NULL)
+			s->ops->close(s);
+		free(s->state);
+		free(s->room);
+	}
+}
+
+/* The stages, the outermost coding first, as far as they are known. */
+static enum decode_rc
+open_stages(struct decoding *d)
+{
+	const struct decode_job *j = d->job;
+	enum decode_rc rc = DECODE_OK;
+
+	for (size_t i = j->ncodings; i > 0 && rc == DECODE_OK; i--)
+		rc = open_stage(d, j->codings[i - 1]);
+	return rc;
+}
+
+static enum decode_rc
+run_stages(struct decoding *d)
+{
+	const struct decode_job *j = d->job;
+	struct stage *first = &d->stages[0];
+	enum decode_rc rc =
+	    first->ops->feed(first, (const unsigned char *)j->in.p, j->in.len);
+
+	for (size_t i = 0; i < d->n && rc == DECODE_OK; i++)
+		rc = d->stages[i].ops->end(&d->stages[i]);
+	for (size_t i = 0; i < d->n && rc == DECODE_OK; i++)
+		if (d->stages[i].dirt_left_over)
+			rc = DECODE_LEFT_OVER;
+	return rc;
+}
+
+static void
+report(const struct decoding *d, struct decode_info *info)
+{
+	const struct stage *last = &d->stages[d->n - 1];
+
+	info->out = last->out;
+	info->left_over = (size_t)d->stages[0].left_over;
+	if (last->first_end < last->out)
+		info->first_end = last->first_end;
 }
 
 enum decode_rc
-decode_body(const unsigned char *in, size_t len, const uint32_t codings[],
-    size_t ncodings, const struct decode_limits *l, struct decoded *out)
+decode_run(const struct decode_job *job, struct decode_info *info)
 {
-	struct decoded before = { 0 };
-	enum decode_rc rc = DECODE_OK, one = DECODE_OK;
+	struct decoding d = { .job = job };
+	enum decode_rc opened, rc;
 
-	memset(out, 0, sizeof(*out));
-	for (size_t i = ncodings; i > 0; i--) {
-		/* what came before a fault is decoded further */
-		if (one != DECODE_OK && (one != DECODE_BROKEN || len == 0))
-			break;
-		decode_free(&before);
-		before = *out;
-		one = decode_one(codings[i - 1], in, len, l, out);
-		if (rc == DECODE_OK)
-			rc = one;
-		in = out->data;
-		len = out->len;
+	memset(info, 0, sizeof(*info));
+	opened = open_stages(&d);
+	rc = opened;
+	if (d.n > 0 && (opened == DECODE_OK || opened == DECODE_UNKNOWN)) {
+		rc = run_stages(&d);
+		report(&d, info);
 	}
-	decode_free(&before);
-	return rc;
+	close_stages(&d);
+	return rc == DECODE_OK ? opened : rc;
+}
+
+static enum decode_rc
+sink_nothing(void *ctx, const void *p, size_t len)
+{
+	(void)ctx, (void)p, (void)len;
+	return DECODE_OK;
+}
+
+bool
+decode_is_chunked(struct slice body)
+{
+	static const uint32_t coding = SCAN_CODING_CHUNKED;
+	const struct decode_limits limits = { UINT64_MAX, UINT32_MAX };
+	const struct decode_job job = { .in = body,
+		.codings = &coding,
+		.ncodings = 1,
+		.limits = &limits,
+		.sink = sink_nothing };
+	struct decode_info info;
+
+	return decode_run(&job, &info) == DECODE_OK && info.left_over == 0;
 }

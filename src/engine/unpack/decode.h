@@ -2,40 +2,62 @@
 #ifndef ENGINE_UNPACK_DECODE_H
 #define ENGINE_UNPACK_DECODE_H
 /*
- * Undoes content codings in a worker: gzip (with several members), deflate
- * (zlib, else raw), br, zstd, aws-chunked, stacked up to SCAN_MAX_CODINGS.
- * Streamed, with caps on size and ratio, so that a bomb ends as `limit`.
+ * Undoes content codings: gzip (with several members), deflate (zlib or raw),
+ * br, zstd (several and skippable frames), aws-chunked and chunked, stacked up
+ * to SCAN_MAX_CODINGS. One pass in bounded memory, whatever comes out: what
+ * is decoded goes to a sink. Caps on size and ratio make a bomb a `limit`.
  */
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/check.h"
 #include "base/scan.h"
+#include "base/str.h"
 
 enum decode_rc {
 	DECODE_OK,
-	DECODE_BROKEN,  /* not of that coding, truncated, or bytes left over */
-	DECODE_LIMIT,   /* over max_size or max_ratio */
-	DECODE_UNKNOWN, /* a coding that this build cannot undo */
-	DECODE_SYSTEM   /* out of memory or temporary space */
-};
-struct decoded {
-	unsigned char *data; /* mapped or allocated; NULL when len is 0 */
-	size_t len;
-	size_t mapped;    /* bytes of address space, 0 = malloc'ed */
-	size_t left_over; /* coded bytes behind the end of the stream */
+	DECODE_CUT,       /* the input ended too early */
+	DECODE_BROKEN,    /* not of that coding */
+	DECODE_LEFT_OVER, /* bytes behind the end that are no padding */
+	DECODE_UNKNOWN,   /* a coding that this build cannot undo */
+	DECODE_LIMIT,     /* over max_size or max_ratio */
+	DECODE_SYSTEM     /* out of memory or temporary space */
 };
 struct decode_limits {
 	uint64_t max_size;
-	uint32_t max_ratio; /* out : in, beyond the first 16 MiB of output */
+	uint32_t max_ratio; /* out : in, beyond the first DECODE_RATIO_FREE */
+};
+#define DECODE_RATIO_FREE ((uint64_t)16 << 20)
+/* Takes decoded bytes. Anything but DECODE_OK ends the decoding with that. */
+typedef enum decode_rc (*decode_sink)(void *ctx, const void *p, size_t len);
+
+struct decode_job {
+	struct slice in;
+	/* in the order in which they were applied; undone from the last */
+	const uint32_t *codings;
+	size_t ncodings;
+	const struct decode_limits *limits;
+	/* of deflate: without a look at its first bytes, as some clients do */
+	bool raw_deflate;
+	decode_sink sink;
+	void *ctx;
+};
+struct decode_info {
+	uint64_t out; /* bytes that the sink was given */
+	/*
+	 * Of the coding that was undone last: output up to the end of its
+	 * first member or frame, where more came behind it; else 0. Some
+	 * clients stop there.
+	 */
+	uint64_t first_end;
+	size_t left_over; /* bytes of the input behind its end, padding too */
 };
 /*
- * codings[] in the order in which they were applied (as in the header); they
- * are undone from the last. On DECODE_BROKEN *out holds what was decoded up
- * to the fault. decode_free() in every case.
+ * On every failure the sink was given what was decoded up to the fault. With a
+ * coding that cannot be undone, those applied after it are.
  */
-enum decode_rc decode_body(const unsigned char *in, size_t len,
-    const uint32_t codings[], size_t ncodings, const struct decode_limits *l,
-    struct decoded *out) MUST_CHECK;
-void decode_free(struct decoded *d);
+enum decode_rc decode_run(
+    const struct decode_job *job, struct decode_info *info) MUST_CHECK;
+/* Whether a body is chunked as a whole (RFC 9112 7.1), nothing behind it. */
+bool decode_is_chunked(struct slice body);
 #endif
