@@ -3,8 +3,7 @@ src_libbase_a_SOURCES = src/base/check.h src/base/check.c src/base/str.h src/bas
   src/base/buf.h src/base/buf.c src/base/arena.h src/base/arena.c src/base/clock.h src/base/clock.c \
   src/base/timerq.h src/base/timerq.c src/base/hash.h src/base/hash.c src/base/log.h src/base/log.c src/base/log_sink.h src/base/log_sink.c src/base/list.h \
   src/base/idgen.h src/base/idgen.c src/base/outcome.def src/base/outcome.h src/base/outcome.c \
-  src/base/scan.h src/base/scan_opts.def src/base/metrics.def src/base/metrics.h src/base/metrics.c
-  src/base/scan.h src/base/scan.c src/base/metrics.def src/base/metrics.h src/base/metrics.c
+  src/base/scan.h src/base/scan.c src/base/scan_opts.def src/base/metrics.def src/base/metrics.h src/base/metrics.c
 BASE_LIBS = src/libbase.a $(CRYPTO_LIBS)
 if HAVE_CMOCKA
 BASE_TESTS = tests/unit/test_str tests/unit/test_buf tests/unit/test_arena tests/unit/test_clock tests/unit/test_timerq tests/unit/test_outcome \

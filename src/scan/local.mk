@@ -1,13 +1,11 @@
 # The loader and its workers. jail and worker are a library for their tests.
 noinst_LIBRARIES += src/libscan.a
-src_libscan_a_SOURCES = src/scan/jail.h src/scan/jail.c src/scan/views.h \
-  src/scan/views.c src/scan/budget.h src/scan/budget.c src/scan/object.h \
-  src/scan/object.c src/scan/worker.h src/scan/worker.c src/scan/loader.h \
-src_libscan_a_SOURCES = src/scan/jail.h src/scan/jail.c src/scan/confine.h src/scan/confine.c src/scan/views.h \
-  src/scan/views.c src/scan/worker.h src/scan/worker.c src/scan/loader.h \
-  src/scan/object.c src/scan/stash.h src/scan/stash.c src/scan/forms.h \
-  src/scan/coded.c src/scan/content.c src/scan/embedded.c src/scan/worker.h src/scan/worker.c src/scan/loader.h \
-  src/scan/loader.c
+src_libscan_a_SOURCES = src/scan/jail.h src/scan/jail.c src/scan/confine.h \
+  src/scan/confine.c src/scan/views.h src/scan/views.c src/scan/forms.h \
+  src/scan/coded.c src/scan/content.c src/scan/embedded.c \
+  src/scan/stash.h src/scan/stash.c src/scan/budget.h src/scan/budget.c \
+  src/scan/object.h src/scan/object.c src/scan/worker.h src/scan/worker.c \
+  src/scan/loader.h src/scan/loader.c
 pkglibexec_PROGRAMS += src/tolsey-scan
 src_tolsey_scan_SOURCES = src/scan/scan_main.c src/scan/scan_tool.h \
   src/scan/scan_tool.c
