@@ -11,8 +11,7 @@
 #include "engine/unpack/transfer.h"
 #include "scan/forms.h"
 
-#define RAW_SMALL ((size_t)4 << 20) /* a multipart that is scanned whole too \
-				     */
+#define RAW_SMALL ((size_t)4 << 20) /* a multipart to be scanned whole too */
 #define HEAD_MAX ((size_t)1024)     /* a longer head is data as well */
 #define MIN_FIELD ((size_t)32)      /* a shorter value is no file */
 
