@@ -136,6 +136,27 @@ stall_poke(void **state)
 	world_free(&w);
 }
 
+/* A large body stalls again and again: every 5 MiB or so with Squid 5.7. */
+static void
+many_pokes(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	begin(&w, "Allow: trailers\r\n", BIN_HDR);
+	chunk(&w, 65536);
+	world_wait(&w, 60000);
+	world_answer(&w, NULL, false);
+	(void)world_sent(&w);
+	for (int i = 0; i < 60; i++) {
+		chunk(&w, 5 << 20);
+		world_wait(&w, 60000);
+		assert_int_equal(all_x(world_sent(&w)), 1);
+	}
+	world_free(&w);
+}
+
 static void
 no_poke(void **state)
 {
@@ -493,6 +514,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dripped_page),
 		cmocka_unit_test(stall_poke),
+		cmocka_unit_test(many_pokes),
 		cmocka_unit_test(no_poke),
 		cmocka_unit_test(trickle_by_clock),
 		cmocka_unit_test(incomplete_gate),
