@@ -140,6 +140,18 @@ take_answer(struct tx *tx, const struct scan_answer *a)
 	tx->answer.final = a->final;
 }
 
+/* The worker says how long it took; not more than there was in all. */
+static void
+note_times(struct tx *tx, const struct sched_done *d)
+{
+	uint64_t all = d->queue_us + d->scan_us, scan = d->scan_us;
+
+	if (d->how == SCHED_ANSWER && d->answer->wall_us < all)
+		scan = d->answer->wall_us;
+	tx->t.queue_us += all - scan;
+	tx->t.scan_us += scan;
+}
+
 void
 tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d)
 {
@@ -149,8 +161,7 @@ tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d)
 	take_back(tx);
 	tx->done_how = d->how;
 	tx->generation = d->generation;
-	tx->t.queue_us += d->queue_us;
-	tx->t.scan_us += d->scan_us;
+	note_times(tx, d);
 	if (d->how == SCHED_ANSWER)
 		take_answer(tx, d->answer);
 	else

@@ -7,4 +7,13 @@ src_libsys_a_SOURCES = src/sys/proc.h src/sys/proc.c src/sys/listen.h src/sys/li
 sbin_PROGRAMS += src/tolseyd
 src_tolseyd_SOURCES = src/sys/main.c
 src_tolseyd_LDADD = src/libsys.a src/libconf.a $(SANDBOX_LIBS) $(IPC_LIBS) $(BASE_LIBS)
+src_tolseyd_LDADD = src/libsys.a src/libconf.a $(IPC_LIBS) $(BASE_LIBS)
+if HAVE_CMOCKA
+SYS_TESTS = tests/unit/test_backoff
+check_PROGRAMS += $(SYS_TESTS)
+TESTS += $(SYS_TESTS)
+tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c
+tests_unit_test_backoff_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_backoff_LDADD = src/libsys.a $(CMOCKA_LIBS)
+endif
 dist_man8_MANS += etc/man/tolseyd.8

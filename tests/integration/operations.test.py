@@ -312,7 +312,56 @@ def access_line():
                          "663fc695ec2fe2a2c4538aabf651fd0f")):
         eq(got.get(name), value, name)
     check("Tests.Eicar" in got["threats"], line)
+    for name, value in (("request", "GET"), ("preview", "whole"),
+                        ("100", "0"), ("trickled", "0"), ("pokes", "0"),
+                        ("type", "application/octet-stream"),
+                        ("detected", "TEXT_ASCII")):
+        eq(got.get(name), value, name)
+    for name in ("receive_ms", "queue_us", "scan_us", "send_ms"):
+        check(got[name].isdigit(), "%s in %s" % (name, line))
+    check(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z access ", line),
+          "time in " + line)
+    check(re.fullmatch("[0-9A-Z]{13}", got["id"]), "id in " + line)
     check("secret" not in line, "what must not be logged is there: " + line)
+
+
+@case()
+def access_line_of_an_upload_and_of_a_continued_preview():
+    request = (b"PUT http://origin.test/dir/x?q HTTP/1.1\r\nHost: o\r\n"
+               b"Content-Type: text/plain; charset=utf-8\r\n\r\n")
+    with server().client() as c:
+        c.scan_request(samples.text(9000), request, preview=1024)
+    got = fields(server().wait_access("/dir/x")[-1])
+    for name, value in (("method", "REQMOD"), ("request", "PUT"),
+                        ("http", "0"), ("icap", "204"), ("preview", "yes"),
+                        ("100", "1"), ("type", "text/plain"),
+                        ("size", "9000"), ("outcome", "clean"),
+                        ("action", "pass"), ("client", "-"), ("user", "-"),
+                        ("sha256", None), ("threats", None)):
+        eq(got.get(name), value, name)
+    with server().client() as c:
+        c.scan_response(samples.filler(9000), preview=1024, allow=None,
+                        request=b"GET /head/y HTTP/1.1\r\nHost: o\r\n\r\n")
+        c.send(respmod(b"HTTP/1.1 304 Not Modified\r\n\r\n",
+                       b"GET /null/z HTTP/1.1\r\nHost: o\r\n\r\n",
+                       body="null-body"))
+        c.read()
+    got = fields(server().wait_access("/head/y")[-1])
+    eq((got["icap"], got["100"], got["http"]), ("200", "1", "200"), "echo")
+    got = fields(server().wait_access("/null/z")[-1])
+    eq((got["icap"], got["http"], got["outcome"], got["size"]),
+       ("200", "304", "exempt", "0"), "null-body")
+
+
+@case()
+def scan_time_is_the_workers():
+    with server().client() as c:
+        c.scan_response(samples.gzipped(bytes(100000000)), request=(
+            b"GET http://o/long HTTP/1.1\r\nHost: o\r\n\r\n"))
+    got = fields(server().wait_access("/long")[-1])
+    check(int(got["scan_us"]) > 20000, "scan_us=" + got["scan_us"])
+    check(int(got["queue_us"]) < int(got["scan_us"]), "queue_us=%s" %
+          got["queue_us"])
 
 
 @case()

@@ -73,7 +73,8 @@ def upload(method, name, chunked):
 for _name in DOWNLOADS:
     add_case("download-" + _name, download(_name))
 for _method in ("POST", "PUT"):
-    for _name in ("eicar", "marker-after-preview", "marker-in-zip"):
+    for _name in ("eicar", "marker-after-preview", "marker-in-zip",
+                  "eicar-in-gz-file"):
         for _chunked in (False, True):
             add_case("%s-%s%s" % (_method.lower(), _name,
                                   "-chunked" if _chunked else ""),
@@ -175,25 +176,62 @@ def marker_as_last_byte_of_5_mb():
             server().wait_access(path, "outcome=infected")
 
 
-@case(timeout=90)
-def marker_at_the_end_of_a_slow_download():
-    """1 MB/s with pauses, one of them right after 64 KiB."""
-    data = samples.filler(1500000 - len(samples.MARKER)) + samples.MARKER
+def slow_late(length, version):
+    """1 MB/s with pauses, one of them right after 64 KiB; the marker is last.
+    What is cut must look cut: by Content-Length, or by the missing end of the
+    chunks."""
+    def run():
+        tolsey.only_tolsey()
+        data = samples.filler(1500000 - len(samples.MARKER)) + samples.MARKER
 
-    def route(handler, _path, _body):
-        handler.begin(200, [("Content-Type", "application/octet-stream")],
-                      length=len(data))
-        handler.put(data[:65536])
+        def route(handler, _path, _body):
+            handler.begin(200, [("Content-Type", "application/octet-stream")],
+                          length=len(data) if length else None,
+                          chunked=not length)
+            handler.put(data[:65536])
+            time.sleep(0.3)
+            for i in range(65536, len(data), 100000):
+                handler.put(data[i:i + 100000])
+                time.sleep(0.1)
+            if not length:
+                handler.finish_chunks()
+        path = "/slow-late-%s-%s" % (length, version[-1])
+        web().routes[path] = route
+        got = proxy().fetch(web().url(path), version=version)
+        check(samples.MARKER not in got.body, "arrived")
+        server().wait_access(path, "outcome=infected")
+        if got.blocked:
+            return
+        check(len(got.body) <= 64, "%d bytes were released" % len(got.body))
+        line = server().wait_access(path, "cut=1")[-1]
+        check("trickled=%d " % len(got.body) in line, line)
+        # Squid itself closes without a mark where HTTP/1.0 has none.
+        if length or version != "HTTP/1.0":
+            check(got.cut, "the end looks regular: %r" % got)
+    return run
+
+
+for _length in (True, False):
+    for _version in ("HTTP/1.1", "HTTP/1.0"):
+        add_case("slow-late-%s-length-%s" % (
+            "with" if _length else "without", _version[-3:]),
+            slow_late(_length, _version), 60)
+
+
+@case()
+def late_cut_as_the_icap_client_sees_it():
+    """A reset, and no last chunk: nobody takes it for the whole."""
+    tolsey.only_tolsey()
+    from icap import chunked, respmod
+    with server().client() as c:
+        c.send(respmod(allow="trailers") + chunked(samples.filler(70000),
+                                                   last=b""))
         time.sleep(0.3)
-        for i in range(65536, len(data), 100000):
-            handler.put(data[i:i + 100000])
-            time.sleep(0.1)
-    web().routes["/slow-late"] = route
-    got = proxy().fetch(web().url("/slow-late"))
-    check(samples.MARKER not in got.body, "arrived")
-    check(got.blocked or got.cut, "neither page nor cut: %r" % got)
-    if got.cut:
-        check(len(got.body) <= 4096, "%d bytes were released" % len(got.body))
+        c.send(chunked(samples.MARKER))
+        answer = c.read()
+        check(answer.cut and "X-Infection-Found" not in answer.headers,
+              "not cut: %r" % answer)
+        check(len(answer.body) <= 32, "%d bytes" % len(answer.body))
 
 
 main()

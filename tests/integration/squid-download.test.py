@@ -61,6 +61,27 @@ for _name, _size in SIZES:
                      download(_name, _size, _framing), 240)
 
 
+@case(timeout=100)
+def clean_300_mb():
+    """Squid stalls some 60 times on the way."""
+    tolsey.only_tolsey()
+    part = samples.filler(10 * MB)
+
+    def route(handler, _path, _body):
+        handler.begin(200, [("Content-Type", "application/octet-stream")],
+                      length=30 * len(part))
+        for _ in range(30):
+            handler.put(part)
+    web().routes["/300-mb"] = route
+    start = time.monotonic()
+    got = proxy().fetch(web().url("/300-mb"), timeout=90)
+    took = time.monotonic() - start
+    eq((got.status, got.cut, len(got.body)), (200, False, 300 * MB), "answer")
+    check(got.body == part * 30, "the bytes changed")
+    note("300 MB in %.1f s" % took)
+    check(took < 60, "took %.1f s" % took)
+
+
 @case(timeout=120)
 def median_of_4_mb_at_most_half_a_second_longer():
     tolsey.only_tolsey()
