@@ -7,7 +7,6 @@ src_libsys_a_SOURCES = src/sys/proc.h src/sys/proc.c src/sys/listen.h src/sys/li
 sbin_PROGRAMS += src/tolseyd
 src_tolseyd_SOURCES = src/sys/main.c
 src_tolseyd_LDADD = src/libsys.a src/libconf.a $(SANDBOX_LIBS) $(IPC_LIBS) $(BASE_LIBS)
-src_tolseyd_LDADD = src/libsys.a src/libconf.a $(IPC_LIBS) $(BASE_LIBS)
 if HAVE_CMOCKA
 SYS_TESTS = tests/unit/test_backoff
 check_PROGRAMS += $(SYS_TESTS)

@@ -2,7 +2,6 @@ LINTS = tests/lint/check-layers.sh tests/lint/check-size.sh \
   tests/lint/check-banned.sh tests/lint/check-format.sh \
   tests/lint/check-headers.sh \
   tests/lint/check-lints.sh
-  tests/lint/check-headers.sh tests/lint/check-lints.sh \
-  tests/lint/check-configure.sh
+LINTS += tests/lint/check-configure.sh
 TESTS += $(LINTS)
 EXTRA_DIST += $(LINTS) tests/lint/size-exceptions.txt
