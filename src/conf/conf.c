@@ -276,6 +276,18 @@ conf_worker_count(const struct conf *c)
 	return cores > 0 && cores < 1024 ? (unsigned int)cores + 1 : 2;
 }
 
+unsigned int
+conf_worker_max(const struct conf *c)
+{
+	unsigned int n = conf_worker_count(c);
+
+	if (c->scan_workers_max > n)
+		return (unsigned int)c->scan_workers_max;
+	if (c->scan_workers_max > 0)
+		return n;
+	return n < 256 ? 4 * n : 1024;
+}
+
 uint64_t
 conf_spool_memory(const struct conf *c)
 {

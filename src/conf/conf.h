@@ -156,6 +156,7 @@ const struct conf_service *conf_service_find(
     const struct conf *c, struct slice name);
 /* Workers and spool memory after "0 = choose" is resolved on this machine. */
 unsigned int conf_worker_count(const struct conf *c);
+unsigned int conf_worker_max(const struct conf *c);
 uint64_t conf_spool_memory(const struct conf *c);
 /* ScanTimeout + 1 s per 4 MiB, bounded by ScanTimeoutMax. */
 uint64_t conf_scan_budget_us(const struct conf_service *s, uint64_t size);

@@ -280,5 +280,12 @@ conf_check_all(struct conf_load *l)
 		fail(l, l->where[CONF_ID_exclude_pua], CONF_ID_exclude_pua,
 		    c->exclude_pua.v[0],
 		    "IncludePUA is given too; remove one of the two");
+	if (c->scan_workers_max > 0 &&
+	    c->scan_workers_max < conf_worker_count(c))
+		conf_errors_add(l->err, l->where[CONF_ID_scan_workers_max].file,
+		    l->where[CONF_ID_scan_workers_max].line,
+		    "ScanWorkersMax '%ju': ScanWorkers is %u already; raise "
+		    "the one, or lower the other",
+		    (uintmax_t)c->scan_workers_max, conf_worker_count(c));
 	check_one_default(l);
 }

@@ -134,15 +134,20 @@ status_text(
 	rc |= seconds(out, s->started_wall_us);
 	rc |= buf_append_str(out, "\n");
 	rc |= signatures(out, &s->loaded, s->loading);
+	if (s->loader_lost)
+		rc |= buf_append_str(out,
+		    "loader       DIED: its workers go on, none is replaced "
+		    "until a new one has loaded\n");
 	if (s->last_reload_error[0] != '\0')
 		rc |= buf_printf(out, "last reload  FAILED: %.*s\n",
 		    SLICE_FMT(text(
 			s->last_reload_error, sizeof(s->last_reload_error))));
 	rc |= buf_printf(out,
-	    "workers      %llu of %u, %llu scanning, %llu waiting\n"
+	    "workers      %llu of %u (at most %u), %llu scanning, %llu "
+	    "waiting\n"
 	    "connections  %llu\nspool        %llu bytes in memory, %llu on "
 	    "disk\n",
-	    (unsigned long long)m->workers, s->workers,
+	    (unsigned long long)m->workers, s->workers, s->workers_max,
 	    (unsigned long long)m->scans_running,
 	    (unsigned long long)m->scan_queue_depth,
 	    (unsigned long long)m->connections,
@@ -261,12 +266,13 @@ status_json(
 	int rc = buf_printf(out,
 	    "{\"version\":\"%s\",\"started\":%llu,\"generation\":%u,"
 	    "\"signatures\":%u,\"loaded\":%llu,\"load_ms\":%u,"
-	    "\"embedded\":%s,\"loading\":%s,\"workers\":%u,\"engine\":",
+	    "\"embedded\":%s,\"loading\":%s,\"workers\":%u,"
+	    "\"workers_max\":%u,\"loader_lost\":%s,\"engine\":",
 	    PACKAGE_VERSION, (unsigned long long)(s->started_wall_us / 1000000),
 	    l->generation, l->signatures,
 	    (unsigned long long)(l->loaded_wall_us / 1000000), l->load_ms,
 	    l->embedded ? "true" : "false", s->loading ? "true" : "false",
-	    s->workers);
+	    s->workers, s->workers_max, s->loader_lost ? "true" : "false");
 
 	rc |= json_string(out, text(l->engine, sizeof(l->engine)));
 	rc |= buf_append_str(out, ",\"database\":");

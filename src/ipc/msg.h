@@ -79,6 +79,7 @@ enum listener_kind { LISTENER_ICAP, LISTENER_CONTROL, LISTENER_METRICS };
 struct msg_slot_dir {
 	uint32_t slot;
 	uint32_t jail;  /* enum msg_jail */
+	uint32_t spare; /* 1: used only when net wants more workers */
 	char path[240]; /* the slot's private temporary folder */
 };
 enum msg_jail {
@@ -102,6 +103,10 @@ struct msg_worker {
 	uint32_t generation;
 	uint64_t incarnation; /* unique over all workers of a parent's life */
 	uint64_t scan_id;     /* where a scan is meant, else 0 */
+};
+struct msg_yield {
+	struct msg_worker worker;
+	uint32_t on; /* 1: its scan gives way to others, 0: no longer */
 };
 struct msg_lost {
 	struct msg_worker worker;
@@ -151,9 +156,10 @@ enum msg_confined {
 struct msg_status {
 	uint64_t number; /* of STATUS_ASK */
 	uint64_t started_wall_us;
-	struct msg_loaded loaded; /* generation 0: none */
-	uint32_t loading;         /* 1: a loader is at work */
-	uint32_t workers;         /* configured */
+	struct msg_loaded loaded;      /* generation 0: none */
+	uint32_t loading;              /* 1: a loader is at work */
+	uint32_t workers, workers_max; /* configured */
+	uint32_t loader_lost; /* 1: it died; its workers go on meanwhile */
 	char last_reload_error[MSG_TEXT_MAX];
 	uint32_t sandbox;                 /* enum msg_sandbox */
 	uint32_t confined[MSG_NCONFINED]; /* as of sandbox/protections.def */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 #include "net/conn.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,6 +32,7 @@ struct conn {
 	struct conn_pool *pool;
 	struct transport transport;
 	struct event *ev_read, *ev_write;
+	char peer[INET6_ADDRSTRLEN]; /* the client's address */
 	struct timer timer; /* idle, head, write, linger: one at a time */
 	enum conn_phase phase;
 	struct icap_rx rx;
@@ -407,6 +409,7 @@ peer_ended(struct conn *c)
 		conn_close(c, false);
 		return;
 	}
+	tx_doubt(c->tx); /* it may have left, or wait for its answer */
 	conn_update(c);
 }
 
@@ -507,6 +510,23 @@ on_kick(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- life ---- */
 
+static void
+name_peer(struct conn *c, int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	if (getpeername(fd, (struct sockaddr *)&a, &len) == -1)
+		return;
+	if (a.ss_family == AF_INET)
+		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)&a)->sin_addr,
+		    c->peer, sizeof(c->peer));
+	else if (a.ss_family == AF_INET6)
+		(void)inet_ntop(AF_INET6,
+		    &((struct sockaddr_in6 *)&a)->sin6_addr, c->peer,
+		    sizeof(c->peer));
+}
+
 static struct conn *
 conn_new(struct conn_pool *p, int fd)
 {
@@ -523,6 +543,8 @@ conn_new(struct conn_pool *p, int fd)
 	c->transport.fd = fd;
 	c->host.kick = conn_kick;
 	c->host.ctx = c;
+	c->host.peer = c->peer;
+	name_peer(c, fd);
 	icap_rx_init(&c->rx, &limits);
 	outq_init(&c->out);
 	buf_init(&c->in, CONN_IN_MAX);

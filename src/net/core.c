@@ -22,6 +22,8 @@ net_core_init(struct net_core *c, struct timerq *tq, struct sched *sched,
 	for (size_t i = 0; i < NET_CORE_BUCKETS; i++)
 		TAILQ_INIT(&c->by_id[i]);
 	c->set = service_set_ref(set);
+	if ((c->killers = killers_new()) == NULL)
+		return -1;
 	return service_set_tags(c->set, NULL);
 }
 
@@ -29,6 +31,7 @@ void
 net_core_free(struct net_core *c)
 {
 	service_set_unref(&c->set);
+	killers_free(&c->killers);
 }
 
 static const unsigned char *
@@ -52,6 +55,8 @@ net_core_generation(struct net_core *c, const struct msg_loaded *loaded)
 {
 	c->loading = false;
 	if (loaded != NULL) {
+		if (loaded->generation != c->loaded.generation)
+			killers_forget(c->killers);
 		c->loaded = *loaded;
 		METRIC_SET(generation, loaded->generation);
 		METRIC_SET(signatures, loaded->signatures);

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/timerq.h"
 #include "ipc/msg.h"
+#include "net/killers.h"
 #include "net/sched.h"
 #include "net/spool.h"
 #include "service/registry.h"
@@ -24,6 +25,7 @@ struct net_core {
 	struct timerq *tq;
 	struct sched *sched;
 	struct spool_pool *spool;
+	struct killers *killers;  /* of the present generation */
 	struct service_set *set;  /* of the newest configuration */
 	struct msg_loaded loaded; /* generation 0: no signatures yet */
 	bool loading;  /* at start: worth waiting for, up to StartWait */

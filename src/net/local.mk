@@ -5,7 +5,10 @@ src_libnet_a_SOURCES += src/net/tx_heads.c src/net/tx_body.c src/net/tx_scan.c s
 src_libnet_a_SOURCES += src/net/tx_trickle.c src/net/tx_stream.c src/net/tx_log.c
 src_libnet_a_SOURCES += src/net/outq.h src/net/outq.c src/net/transport.h src/net/transport_plain.c
 src_libnet_a_SOURCES += src/net/conn.h src/net/conn.c src/net/listener.h src/net/listener.c
-src_libnet_a_SOURCES += src/net/workers.h src/net/workers.c src/net/spool.h src/net/spool.c src/net/sched.h src/net/sched.c
+src_libnet_a_SOURCES += src/net/workers.h src/net/workers.c src/net/spool.h src/net/spool.c
+src_libnet_a_SOURCES += src/net/killers.h src/net/killers.c
+src_libnet_a_SOURCES += src/net/sched.h src/net/sched_int.h src/net/sched.c src/net/sched_clients.c
+src_libnet_a_SOURCES += src/net/sched_workers.c src/net/sched_pool.c
 NET_LIBS = src/libnet.a src/libservice.a src/libconf.a src/libproto.a $(SANDBOX_LIBS) $(IPC_LIBS) $(BASE_LIBS)
 pkglibexec_PROGRAMS += src/tolsey-net
 src_tolsey_net_SOURCES = src/net/net_main.c
@@ -28,7 +31,7 @@ tests_unit_test_tx_release_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
 endif
 if HAVE_CMOCKA
 POOL_TESTS = tests/unit/test_outq tests/unit/test_spool tests/unit/test_sched \
-  tests/unit/test_sched_life
+  tests/unit/test_sched_life tests/unit/test_sched_share tests/unit/test_killers
 check_PROGRAMS += $(POOL_TESTS)
 TESTS += $(POOL_TESTS)
 tests_unit_test_outq_SOURCES = tests/unit/test_outq.c
@@ -41,6 +44,12 @@ SCHED_WORLD = tests/unit/sched_world.h tests/unit/sched_world.c
 tests_unit_test_sched_SOURCES = tests/unit/test_sched.c $(SCHED_WORLD)
 tests_unit_test_sched_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_sched_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_sched_share_SOURCES = tests/unit/test_sched_share.c $(SCHED_WORLD)
+tests_unit_test_sched_share_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_sched_share_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_killers_SOURCES = tests/unit/test_killers.c
+tests_unit_test_killers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_killers_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_sched_life_SOURCES = tests/unit/test_sched_life.c $(SCHED_WORLD)
 tests_unit_test_sched_life_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_sched_life_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)

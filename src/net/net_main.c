@@ -41,7 +41,7 @@ struct net {
 	struct timer log_timer;
 	struct chan *parent;
 	enum role role;
-	unsigned int instance;
+	unsigned int instance, nets;
 	uint32_t sandbox; /* enum msg_sandbox */
 	struct registry *modules;
 	struct conf *conf; /* received, for GO or live change */
@@ -158,6 +158,24 @@ share(const struct net *n, uint64_t budget)
 	return budget / n->conf->net_processes;
 }
 
+/* Of count slots, those with our number (the loader divides them so). */
+static unsigned int
+slots(const struct net *n, unsigned int count)
+{
+	return count > n->instance ? (count - n->instance - 1) / n->nets + 1
+				   : 0;
+}
+
+static void
+set_limits(struct net *n)
+{
+	struct sched_limits l = { .worker_max_scans = n->conf->worker_max_scans,
+		.workers = slots(n, conf_worker_count(n->conf)),
+		.workers_max = slots(n, conf_worker_max(n->conf)) };
+
+	sched_limits(n->core.sched, &l);
+}
+
 /* A running net takes over a new snapshot; transactions keep theirs. */
 static void
 change_live(struct net *n)
@@ -172,7 +190,7 @@ change_live(struct net *n)
 		spool_pool_limits(n->spool,
 		    share(n, conf_spool_memory(n->conf)),
 		    share(n, n->conf->spool_size));
-		sched_limits(n->core.sched, n->conf->worker_max_scans);
+		set_limits(n);
 		confirm(n);
 		log_notice("configured", "generation=%u", n->conf->generation);
 	}
@@ -251,6 +269,7 @@ got_start(struct net *n, const struct msg_start *m)
 
 	n->instance = m->instance;
 	n->sandbox = m->sandbox;
+	n->nets = m->nets > 0 ? m->nets : 1;
 	idgen_init(m->instance);
 	(void)snprintf(name, sizeof(name), "net%u", m->instance);
 	log_init(n->role == ROLE_CHECK ? "check" : name, LOG_INFO);
@@ -362,7 +381,7 @@ begin_serving(struct net *n)
 	}
 	service_set_unref(&set);
 	n->core.server = SLICE_LIT("tolsey/" PACKAGE_VERSION);
-	sched_limits(n->core.sched, n->conf->worker_max_scans);
+	set_limits(n);
 	name_services(n->conf);
 	n->serving = true;
 	(void)chan_queue(n->parent, MSG_READY, &ready, -1);

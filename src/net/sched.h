@@ -2,10 +2,11 @@
 #ifndef NET_SCHED_H
 #define NET_SCHED_H
 /*
- * Gives scans to this net's workers: small before bulk with ageing, one
- * running and at most one queued per worker, the shortest queue first, one
- * worker reserved for small objects. It knows neither libevent nor sockets:
- * workers are ports that a test may fake, time comes from clock and timerq.
+ * Gives scans to this net's workers: small before bulk with ageing, clients in
+ * turn inside a lane, one running and at most one queued per worker, some
+ * workers kept for small objects, more workers when none becomes free. It
+ * knows neither libevent nor sockets: workers are ports that a test may fake,
+ * time comes from clock and timerq. src/README.md tells the rules.
  *
  * A job without SCAN_STARTED whose worker is lost is sent to another one; only
  * the started one is blamed (failed, or timeout when it was overdue).
@@ -19,6 +20,8 @@
 
 struct sched;
 struct sched_done;
+
+#define SCHED_CLIENT_MAX 48 /* bytes of a client's name that count */
 
 /* How to reach one worker. */
 struct sched_port {
@@ -34,6 +37,10 @@ struct sched_ops {
 	void (*retire)(void *ctx, const struct msg_worker *w);
 	/* a loader did not report a loss within 2 s of OVERDUE */
 	void (*stuck)(void *ctx, const struct msg_worker *w);
+	/* how many workers it is to keep from now on; false: there is none */
+	bool (*want)(void *ctx, uint32_t generation, unsigned int workers);
+	/* a long scan is to give way to short ones, or no longer */
+	void (*yield)(void *ctx, const struct msg_worker *w, bool on);
 	/* the answer to job; answer is NULL unless how is SCHED_ANSWER */
 	void (*done)(void *ctx, uint64_t job, uint64_t owner,
 	    const struct sched_done *d);
@@ -60,15 +67,30 @@ struct sched_job {
 	int fd;                     /* or -1; likewise */
 	uint64_t queue_deadline_us; /* absolute: give up if not started */
 	bool prefix;                /* never delays a whole scan; small lane */
+	bool fresh;          /* for a worker that has scanned nothing yet */
+	struct slice client; /* for whom: it shares the workers with others */
+};
+struct sched_limits {
+	uint64_t worker_max_scans;
+	unsigned int workers;     /* of this net, as a rule */
+	unsigned int workers_max; /* when none becomes free; 0: the same */
 };
 
 struct sched *sched_new(struct timerq *tq, const struct sched_ops *ops);
 void sched_free(struct sched **s); /* jobs end without done() */
-void sched_limits(struct sched *s, uint64_t worker_max_scans);
+void sched_limits(struct sched *s, const struct sched_limits *l);
 /* Returns the job's id, 0 when out of memory. done() never runs inside. */
 uint64_t sched_submit(struct sched *s, const struct sched_job *job);
-/* Forgets the job: no done(). A running scan's worker ends it in its time. */
+/*
+ * Forgets the job: no done(). A running scan goes on until its worker is
+ * needed.
+ */
 void sched_cancel(struct sched *s, uint64_t job);
+/*
+ * Perhaps nobody waits for the job any more (its client sends nothing more):
+ * it goes behind all others, and gives its worker up once if that is needed.
+ */
+void sched_doubt(struct sched *s, uint64_t job);
 /* Workers come and go. */
 int sched_worker_add(struct sched *s, const struct msg_worker *w,
     const struct sched_port *port) MUST_CHECK;
@@ -85,6 +107,7 @@ void sched_violation(struct sched *s, uint64_t incarnation, const char *why);
 void sched_generation(struct sched *s, uint32_t generation);
 unsigned int sched_workers(
     const struct sched *s); /* of the present generation */
+unsigned int sched_wanted(const struct sched *s); /* what the loader keeps */
 unsigned int sched_queued(const struct sched *s);
 unsigned int sched_running(const struct sched *s);
 #endif

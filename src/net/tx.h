@@ -50,6 +50,7 @@ enum tx_gate { GATE_CLOSED, GATE_SCANNING, GATE_OPEN, GATE_SHUT };
 struct tx_host {
 	void (*kick)(void *ctx); /* look at the transaction again, soon */
 	void *ctx;
+	const char *peer; /* the ICAP client's address, "" if it has none */
 };
 
 struct tx_times {
@@ -78,6 +79,8 @@ struct tx {
 
 	struct spool *body;
 	struct hash *hash;
+	unsigned char digest[HASH_LEN]; /* of the whole body, see tx_digest() */
+	bool has_digest;
 	struct buf held; /* received, but the spool had no space */
 	bool held_end;   /* the body's end came while bytes were held */
 	bool body_end, preview_ended, preview_is_whole;
@@ -96,7 +99,9 @@ struct tx {
 	uint32_t generation;
 	bool scanned; /* the whole object had its answer */
 	bool retried;
-	uint64_t scan_deadline_us;
+	uint64_t last_scan_us;
+	uint64_t scan_left_us;     /* of the object's one deadline */
+	const char *not_submitted; /* why the last tx_submit() failed */
 	outcome_set extra;
 
 	struct verdict verdict;
@@ -155,6 +160,8 @@ bool tx_is_done(const struct tx *tx);
 /* sched has an answer; signatures came; by core. */
 void tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d);
 void tx_ready(struct tx *tx);
+/* The client sends nothing more, and may or may not wait for an answer. */
+void tx_doubt(struct tx *tx);
 /* A protocol error behind the heads (bad chunk ...), or a client's silence. */
 void tx_protocol_error(struct tx *tx, enum proto_err e);
 /* Prints the state graph for dot(1). */
@@ -191,12 +198,18 @@ enum tx_step tx_continue(struct tx *tx, enum tx_state to);
 struct tx_scan_what {
 	enum scan_kind kind;
 	bool prefix_lane;  /* must not delay whole scans */
+	bool fresh;        /* in a worker that scanned nothing before */
 	struct slice mem;  /* these bytes, or (p NULL) the body so far */
 	uint64_t queue_us; /* gives up when not started by then */
 	uint64_t budget_us;
 };
+/* False: see not_submitted. */
 bool tx_submit(struct tx *tx, const struct tx_scan_what *w);
+/* SHA-256 of the whole body, once it has ended; NULL: it failed. */
+const unsigned char *tx_digest(struct tx *tx);
 void tx_cancel_job(struct tx *tx);
+/* If the last scan ended its worker that is noted; false: one time too many. */
+bool tx_note_lost(struct tx *tx, const struct tx_scan_what *w);
 /* tx_reply.c: every way to an answer ends in REPLY. */
 enum tx_step tx_reply_verdict(struct tx *tx);
 enum tx_step tx_reply_outcome(

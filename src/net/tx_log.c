@@ -82,11 +82,11 @@ add_names(struct buf *b, const struct verdict *v)
 static void
 add_sha256(struct buf *b, struct tx *tx)
 {
-	unsigned char digest[HASH_LEN];
+	const unsigned char *digest;
 	char hex[HASH_HEX_LEN];
 
 	if (!tx->body_end || tx->verdict.outcome == OUTCOME_CLEAN ||
-	    !tx->rq.has_body || hash_final(tx->hash, digest) == -1)
+	    !tx->rq.has_body || (digest = tx_digest(tx)) == NULL)
 		return;
 	hash_hex(digest, hex);
 	(void)buf_printf(b, " sha256=%s", hex);

@@ -72,15 +72,105 @@ lend(struct tx *tx, struct sched_job *j)
 	return true;
 }
 
+const unsigned char *
+tx_digest(struct tx *tx)
+{
+	if (!tx->has_digest && hash_final(tx->hash, tx->digest) == 0)
+		tx->has_digest = true;
+	return tx->has_digest ? tx->digest : NULL;
+}
+
+/* What is scanned, if it is no whole body: as far as it is small. */
+static struct slice
+small_part(const struct tx *tx, const struct tx_scan_what *w)
+{
+	struct slice s = w->mem;
+
+	if (w->mem.p == NULL && w->prefix_lane && spool_lend(tx->body) == -1)
+		s = (struct slice){ spool_data(tx->body),
+			(size_t)spool_size(tx->body) };
+	return s.len <= MSG_INLINE_BODY_MAX ? s : SLICE_NONE;
+}
+
+/* The scanned bytes by name. False: they have none, as it is not cheap. */
+static bool
+name_object(struct tx *tx, const struct tx_scan_what *w, struct killer *object)
+{
+	const unsigned char *digest = NULL;
+	struct slice part;
+
+	memset(object, 0, sizeof(*object));
+	object->kind = (uint32_t)w->kind;
+	if (w->mem.p == NULL) {
+		object->ncodings = tx->decision.ncodings;
+		memcpy(object->codings, tx->decision.codings,
+		    object->ncodings * sizeof(object->codings[0]));
+	}
+	if (w->kind == SCAN_WHOLE) {
+		object->size = spool_size(tx->body);
+		if ((digest = tx_digest(tx)) != NULL)
+			memcpy(object->digest, digest, HASH_LEN);
+		return digest != NULL;
+	}
+	part = small_part(tx, w);
+	object->size = part.len;
+	return part.len > 0 && hash_once(part.p, part.len, object->digest) == 0;
+}
+
+/* Workers ended over it before, in this generation of signatures. */
+static bool
+is_killer(struct tx *tx, const struct tx_scan_what *w)
+{
+	unsigned int most = w->prefix_lane ? KILLERS_PREFIX : KILLERS_WHOLE;
+	struct killer object;
+
+	if (killers_is_empty(tx->core->killers) || !name_object(tx, w, &object))
+		return false;
+	return killers_count(tx->core->killers, &object) >= most;
+}
+
+/* A worker ended: whether the object may be scanned once more. */
+static bool
+note_killer(struct tx *tx, const struct tx_scan_what *w)
+{
+	struct killer object;
+	unsigned int n;
+
+	if (!name_object(tx, w, &object))
+		return true;
+	n = killers_note(tx->core->killers, &object);
+	if (n == KILLERS_WHOLE && w->kind == SCAN_WHOLE)
+		log_warn("killer-object", "id=%s size=%llu workers=%u",
+		    tx->name, (unsigned long long)object.size, n);
+	return n < KILLERS_WHOLE;
+}
+
+/* Who is served: the user behind a trusted ICAP client, else that client. */
+static struct slice
+client_of(const struct tx *tx)
+{
+	if (tx->client.len > 0)
+		return buf_slice(&tx->client);
+	return tx->host->peer != NULL ? slice_of(tx->host->peer) : SLICE_NONE;
+}
+
 bool
 tx_submit(struct tx *tx, const struct tx_scan_what *w)
 {
 	struct sched_job j;
 
+	tx->not_submitted = "it has ended workers before";
+	if (is_killer(tx, w)) {
+		METRIC_INC(killer_answers_total);
+		return false;
+	}
+	tx->not_submitted = "out of memory";
 	memset(&j, 0, sizeof(j));
 	j.owner = tx->id;
+	j.client = client_of(tx);
 	j.fd = -1;
 	j.prefix = w->prefix_lane;
+	j.fresh = w->fresh;
 	j.queue_deadline_us = clock_mono_us() + w->queue_us;
 	j.rq.kind = w->kind;
 	j.rq.budget_us = w->budget_us;
@@ -162,12 +252,46 @@ tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d)
 	tx->done_how = d->how;
 	tx->generation = d->generation;
 	note_times(tx, d);
+	tx->last_scan_us = d->scan_us;
 	if (d->how == SCHED_ANSWER)
 		take_answer(tx, d->answer);
 	else
 		memset(&tx->answer, 0, sizeof(tx->answer));
 	tx_event(tx, TX_EV_SCAN);
 	tx->host->kick(tx->host->ctx);
+}
+
+void
+tx_doubt(struct tx *tx)
+{
+	if (tx->job != 0)
+		sched_doubt(tx->core->sched, tx->job);
+}
+
+bool
+tx_note_lost(struct tx *tx, const struct tx_scan_what *w)
+{
+	switch (tx->done_how) {
+	case SCHED_LOST:
+	case SCHED_OVERDUE:
+	case SCHED_VIOLATION:
+		return note_killer(tx, w);
+	case SCHED_ANSWER:
+	case SCHED_QUEUED:
+		break;
+	}
+	return true;
+}
+
+static struct tx_scan_what
+prefix_what(const struct tx *tx)
+{
+	const struct conf_service *c = tx->svc->conf;
+
+	return (struct tx_scan_what){ .kind = SCAN_PREFIX,
+		.prefix_lane = true,
+		.queue_us = c->preview_scan_timeout * 1000,
+		.budget_us = c->preview_scan_timeout * 1000 };
 }
 
 /*
@@ -178,7 +302,9 @@ static enum tx_step
 prefix_answered(struct tx *tx)
 {
 	const struct conf_service *c = tx->svc->conf;
+	struct tx_scan_what w = prefix_what(tx);
 
+	(void)tx_note_lost(tx, &w);
 	if (tx->done_how != SCHED_ANSWER || c->monitor ||
 	    !policy_prefix_blocks(c, &tx->answer))
 		return tx_continue(tx, TX_BODY);
@@ -192,14 +318,11 @@ prefix_answered(struct tx *tx)
 enum tx_step
 tx_run_PSCAN(struct tx *tx, enum tx_event ev)
 {
-	const struct conf_service *c = tx->svc->conf;
-	struct tx_scan_what w = { .kind = SCAN_PREFIX,
-		.prefix_lane = true,
-		.queue_us = c->preview_scan_timeout * 1000,
-		.budget_us = c->preview_scan_timeout * 1000 };
+	struct tx_scan_what w;
 
 	switch (ev) {
 	case TX_EV_ENTER:
+		w = prefix_what(tx);
 		if (tx_submit(tx, &w))
 			return TX_WAIT_EVENT;
 		return tx_continue(tx, TX_BODY);
@@ -251,20 +374,14 @@ note_codings(struct tx *tx)
 static enum tx_step
 submit_whole(struct tx *tx)
 {
-	uint64_t budget =
-	    conf_scan_budget_us(tx->svc->conf, spool_size(tx->body));
-	uint64_t now = clock_mono_us();
 	struct tx_scan_what w = { .kind = SCAN_WHOLE,
+		.fresh = tx->retried,
 		.queue_us = tx->set->conf->queue_timeout * 1000,
-		.budget_us = budget };
+		.budget_us = tx->scan_left_us };
 
-	if (tx->retried && tx->scan_deadline_us > now)
-		w.budget_us = tx->scan_deadline_us - now;
-	else
-		tx->scan_deadline_us = now + w.queue_us + budget;
 	if (tx_submit(tx, &w))
 		return TX_WAIT_EVENT;
-	return tx_reply_outcome(tx, OUTCOME_FAILED, "out of memory", NULL);
+	return tx_reply_outcome(tx, OUTCOME_FAILED, tx->not_submitted, NULL);
 }
 
 static enum tx_step
@@ -278,19 +395,55 @@ begin_scan(struct tx *tx)
 		    tx, OUTCOME_FAILED, "could not be stored", NULL);
 	note_partial(tx);
 	note_codings(tx);
+	tx->scan_left_us =
+	    conf_scan_budget_us(tx->svc->conf, spool_size(tx->body));
 	return submit_whole(tx);
 }
 
+/* Once more, in a fresh worker, as long as its one deadline permits. */
+static bool
+may_retry(struct tx *tx, uint64_t used_us)
+{
+	bool may = tx->svc->conf->retry_failed_scan && !tx->retried &&
+		   used_us < tx->scan_left_us;
+
+	if (may)
+		tx->scan_left_us -= used_us;
+	return may;
+}
+
+/* The worker ended during the scan: blamed on the object. */
 static enum tx_step
 lost(struct tx *tx)
 {
-	if (tx->svc->conf->retry_failed_scan && !tx->retried &&
-	    clock_mono_us() < tx->scan_deadline_us) {
+	const struct tx_scan_what whole = { .kind = SCAN_WHOLE };
+	bool again = tx_note_lost(tx, &whole);
+
+	if (tx->done_how == SCHED_OVERDUE)
+		return tx_reply_outcome(tx, OUTCOME_TIMEOUT,
+		    "the scan did not end before its deadline", NULL);
+	if (again && may_retry(tx, tx->last_scan_us)) {
 		tx->retried = true;
+		METRIC_INC(scans_retried_total);
 		return submit_whole(tx);
 	}
-	return tx_reply_outcome(
-	    tx, OUTCOME_FAILED, "the worker ended during the scan", NULL);
+	return tx_reply_outcome(tx, OUTCOME_FAILED,
+	    tx->done_how == SCHED_VIOLATION
+		? "the worker broke the rules"
+		: "the worker ended during the scan",
+	    NULL);
+}
+
+static enum tx_step
+not_begun(struct tx *tx)
+{
+	if (tx->retried)
+		return tx_reply_outcome(tx, OUTCOME_FAILED,
+		    "the worker ended during the scan, and none was free for "
+		    "another try",
+		    NULL);
+	return tx_reply_outcome(tx, OUTCOME_OVERLOAD,
+	    "no worker became free within QueueTimeout", NULL);
 }
 
 static enum tx_step
@@ -316,17 +469,12 @@ tx_run_SCAN(struct tx *tx, enum tx_event ev)
 	switch (tx->done_how) {
 	case SCHED_ANSWER:
 		return answered(tx);
-	case SCHED_LOST:
-		return lost(tx);
-	case SCHED_OVERDUE:
-		return tx_reply_outcome(tx, OUTCOME_TIMEOUT,
-		    "the scan did not end before its deadline", NULL);
 	case SCHED_QUEUED:
-		return tx_reply_outcome(tx, OUTCOME_OVERLOAD,
-		    "no worker became free within QueueTimeout", NULL);
+		return not_begun(tx);
+	case SCHED_LOST:
+	case SCHED_OVERDUE:
 	case SCHED_VIOLATION:
 		break;
 	}
-	return tx_reply_outcome(
-	    tx, OUTCOME_FAILED, "the worker broke the rules", NULL);
+	return lost(tx);
 }

@@ -142,7 +142,7 @@ scan_window(struct tx *tx)
 	tx->in_scan = w.mem.len;
 	if (tx_submit(tx, &w))
 		return TX_WAIT_EVENT;
-	return tx_reply_outcome(tx, OUTCOME_FAILED, "out of memory", NULL);
+	return tx_reply_outcome(tx, OUTCOME_FAILED, tx->not_submitted, NULL);
 }
 
 static enum tx_step
@@ -162,7 +162,10 @@ static enum tx_step
 window_answered(struct tx *tx)
 {
 	size_t ok = tx->in_scan;
+	const struct tx_scan_what w = { .kind = SCAN_PREFIX,
+		.mem = { tx->window.p, tx->in_scan } };
 
+	(void)tx_note_lost(tx, &w);
 	tx->in_scan = 0;
 	if (tx->done_how != SCHED_ANSWER)
 		return tx_reply_outcome(tx,

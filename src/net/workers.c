@@ -188,6 +188,27 @@ static const struct chan_ops loader_chan_ops = {
 	.ended = loader_ended,
 };
 
+static struct loader *
+loader_of(struct workers *w, uint32_t generation)
+{
+	struct loader *l;
+
+	TAILQ_FOREACH (l, &w->loaders, link)
+		if (l->generation == generation)
+			return l;
+	return NULL;
+}
+
+static bool
+on_want(void *ctx, uint32_t generation, unsigned int workers)
+{
+	struct loader *l = loader_of(ctx, generation);
+	struct msg_number n = { workers };
+
+	return l != NULL &&
+	       chan_queue(l->chan, MSG_WANTED, &n, -1) == CHAN_SENT;
+}
+
 int
 workers_add_loader(struct workers *w, uint32_t generation, int fd)
 {
@@ -202,8 +223,11 @@ workers_add_loader(struct workers *w, uint32_t generation, int fd)
 	TAILQ_INSERT_TAIL(&w->loaders, l, link);
 	l->chan =
 	    chan_new(w->base, fd, ROLE_NET, ROLE_SCAN, &loader_chan_ops, l);
-	if (l->chan != NULL)
+	if (l->chan != NULL) {
+		/* as many as the former one kept */
+		(void)on_want(w, generation, sched_wanted(w->sched));
 		return 0;
+	}
 	TAILQ_REMOVE(&w->loaders, l, link);
 	free(l);
 	return -1;
@@ -212,13 +236,10 @@ workers_add_loader(struct workers *w, uint32_t generation, int fd)
 static void
 tell_loader(struct workers *w, uint16_t type, const struct msg_worker *id)
 {
-	struct loader *l;
+	struct loader *l = loader_of(w, id->generation);
 
-	TAILQ_FOREACH (l, &w->loaders, link)
-		if (l->generation == id->generation) {
-			(void)chan_queue(l->chan, type, id, -1);
-			return;
-		}
+	if (l != NULL)
+		(void)chan_queue(l->chan, type, id, -1);
 }
 
 static void
@@ -242,6 +263,16 @@ on_stuck(void *ctx, const struct msg_worker *id)
 }
 
 static void
+on_yield(void *ctx, const struct msg_worker *id, bool on)
+{
+	struct msg_yield y = { .worker = *id, .on = on };
+	struct loader *l = loader_of(ctx, id->generation);
+
+	if (l != NULL)
+		(void)chan_queue(l->chan, MSG_YIELD, &y, -1);
+}
+
+static void
 on_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 {
 	struct workers *w = ctx;
@@ -259,6 +290,8 @@ workers_new(struct event_base *base, struct timerq *tq, struct chan *parent,
 	struct sched_ops ops = { .overdue = on_overdue,
 		.retire = on_retire,
 		.stuck = on_stuck,
+		.want = on_want,
+		.yield = on_yield,
 		.done = on_done,
 		.ctx = w };
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,9 @@
 
 #define MAX_SLOTS 1024
 #define MAX_NETS 64
-#define RETRY_US 1000000  /* a worker could not even start */
+#define RETRY_US 1000000 /* a worker could not even start */
+/* Of workers that give way: a third of the time beside a normal one. */
+#define YIELD_NICE 5
 #define RETIRE_US 1000000 /* a worker has so long to see its channel closed */
 
 struct slot {
@@ -27,12 +30,14 @@ struct slot {
 	uint64_t incarnation;
 	bool known;          /* its net has been told of it */
 	bool overdue;        /* killed because net said so */
+	bool leaving;        /* it ends, another one may come at once */
 	struct event *timer; /* to kill it, or to fork the next */
 };
 struct net {
 	struct loader *l;
 	uint32_t number;
-	struct chan *chan; /* NULL: that net is not there */
+	struct chan *chan;   /* NULL: that net is not there */
+	unsigned int wanted; /* workers; 0: it did not say yet */
 };
 struct loader {
 	struct event_base *base;
@@ -111,6 +116,7 @@ introduce(struct slot *s, int fd)
 		log_warn("net-deaf", "net=%u slot=%u", n->number, s->dir.slot);
 }
 
+/* A worker in this slot, which has none. */
 static void
 spawn(struct slot *s)
 {
@@ -119,9 +125,6 @@ spawn(struct slot *s)
 	int fds[2];
 	pid_t pid;
 
-	if (!l->serving || l->draining || s->pid != 0 ||
-	    net_of(s)->chan == NULL)
-		return;
 	if (chan_pair(fds) != 0) {
 		log_error("worker-fork", "slot=%u why=%s", s->dir.slot,
 		    LOG_Q(slice_of(strerror(errno))));
@@ -129,7 +132,7 @@ spawn(struct slot *s)
 		return;
 	}
 	s->incarnation = (uint64_t)l->conf.generation << 32 | ++l->count;
-	s->known = s->overdue = false;
+	s->known = s->overdue = s->leaving = false;
 	j = jail_of(s);
 	jail_host_fork(&l->conf.host, true);
 	pid = fork_blocked();
@@ -146,6 +149,66 @@ spawn(struct slot *s)
 	}
 	(void)close(fds[0]);
 	(void)close(fds[1]);
+}
+
+/* Workers that a net has and keeps; one that waits to be forked counts. */
+static unsigned int
+count_of(const struct net *n)
+{
+	unsigned int count = 0;
+
+	for (size_t i = 0; i < n->l->nslots; i++) {
+		struct slot *s = n->l->slots[i];
+
+		if (net_of(s) == n &&
+		    (s->pid != 0 ? !s->leaving
+				 : event_pending(s->timer, EV_TIMEOUT, NULL)))
+			count++;
+	}
+	return count;
+}
+
+/* Until the net says otherwise: those slots that are not spare. */
+static unsigned int
+wanted_by(const struct net *n)
+{
+	unsigned int count = 0;
+
+	if (n->wanted > 0)
+		return n->wanted;
+	for (size_t i = 0; i < n->l->nslots; i++)
+		if (net_of(n->l->slots[i]) == n && !n->l->slots[i]->dir.spare)
+			count++;
+	return count > 0 ? count : 1;
+}
+
+/* As many as its net wants, in slots that are free. */
+static void
+fill(struct net *n)
+{
+	struct loader *l = n->l;
+	unsigned int count, wanted;
+
+	if (!l->serving || l->draining || n->chan == NULL)
+		return;
+	count = count_of(n);
+	wanted = wanted_by(n);
+	for (size_t i = 0; i < l->nslots && count < wanted; i++) {
+		struct slot *s = l->slots[i];
+
+		if (net_of(s) != n || s->pid != 0 ||
+		    event_pending(s->timer, EV_TIMEOUT, NULL))
+			continue;
+		spawn(s);
+		count++;
+	}
+}
+
+static void
+fill_all(struct loader *l)
+{
+	for (uint32_t i = 0; i < l->conf.nets && i < MAX_NETS; i++)
+		fill(&l->nets[i]);
 }
 
 static bool
@@ -186,7 +249,7 @@ ended(struct slot *s, int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_SETUP)
 		in_a_while(s, RETRY_US);
 	else
-		spawn(s);
+		fill(net_of(s));
 }
 
 static void
@@ -217,7 +280,7 @@ on_slot_timer(evutil_socket_t fd, short what, void *ctx)
 	if (s->pid != 0)
 		(void)kill(s->pid, SIGKILL);
 	else
-		spawn(s);
+		fill(net_of(s));
 }
 
 /* Only the incarnation that is meant: a message may be older than it. */
@@ -234,28 +297,72 @@ find(struct loader *l, const struct msg_worker *w)
 	return NULL;
 }
 
+/* Ended from now on: another one may take its place beside it. */
+static void
+leave(struct slot *s, bool at_once)
+{
+	s->leaving = true;
+	if (at_once) {
+		s->overdue = true;
+		(void)kill(s->pid, SIGKILL);
+	} else {
+		in_a_while(s, RETIRE_US);
+	}
+	fill(net_of(s));
+}
+
+/* What was lowered can be raised again only where RLIMIT_NICE permits it. */
+static void
+yield(struct slot *s, bool on)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NICE, &r) != 0 || r.rlim_cur < 20)
+		return;
+	if (setpriority(PRIO_PROCESS, (id_t)s->pid, on ? YIELD_NICE : 0) != 0)
+		log_debug("yield", "slot=%u why=%s", s->dir.slot,
+		    LOG_Q(slice_of(strerror(errno))));
+}
+
+static void
+want(struct net *n, uint64_t workers)
+{
+	n->wanted = workers < 1           ? 1
+		    : workers > MAX_SLOTS ? MAX_SLOTS
+					  : (unsigned int)workers;
+	fill(n);
+}
+
+static void
+about_worker(struct net *n, const struct chan_msg *m)
+{
+	struct msg_yield y = { .on = 0 };
+	struct slot *s;
+
+	memcpy(&y, m->payload,
+	    m->type == MSG_YIELD ? sizeof(y) : sizeof(y.worker));
+	s = find(n->l, &y.worker);
+	if (s == NULL || net_of(s) != n)
+		return;
+	if (m->type == MSG_YIELD)
+		yield(s, y.on != 0);
+	else
+		leave(s, m->type == MSG_OVERDUE);
+}
+
 static void
 from_net(void *ctx, struct chan *c, struct chan_msg *m)
 {
 	struct net *n = ctx;
-	struct msg_worker w;
-	struct slot *s;
 
 	(void)c;
 	if (m->fd != -1)
 		(void)close(m->fd);
-	if (m->type != MSG_OVERDUE && m->type != MSG_RETIRE)
-		return;
-	memcpy(&w, m->payload, sizeof(w));
-	s = find(n->l, &w);
-	if (s == NULL || net_of(s) != n)
-		return;
-	if (m->type == MSG_RETIRE) {
-		in_a_while(s, RETIRE_US);
-		return;
-	}
-	s->overdue = true;
-	(void)kill(s->pid, SIGKILL);
+	if (m->type == MSG_WANTED)
+		want(n, ((const struct msg_number *)m->payload)->number);
+	else if (m->type == MSG_OVERDUE || m->type == MSG_RETIRE ||
+		 m->type == MSG_YIELD)
+		about_worker(n, m);
 }
 
 /* Its workers see the same and end; the parent will send the next one's. */
@@ -345,7 +452,6 @@ loader_add_slot(struct loader *l, const struct msg_slot_dir *d)
 		return -1;
 	}
 	l->slots[l->nslots++] = s;
-	spawn(s);
 	return 0;
 }
 
@@ -394,8 +500,7 @@ loader_add_net(struct loader *l, uint64_t number, int fd)
 	for (size_t i = 0; i < l->nslots; i++)
 		if (net_of(l->slots[i]) == n)
 			l->slots[i]->known = false;
-	for (size_t i = 0; i < l->nslots; i++)
-		spawn(l->slots[i]);
+	fill_all(l);
 	return 0;
 }
 
@@ -404,8 +509,7 @@ loader_serve(struct loader *l, const struct loader_conf *c)
 {
 	l->conf = *c;
 	l->serving = true;
-	for (size_t i = 0; i < l->nslots; i++)
-		spawn(l->slots[i]);
+	fill_all(l);
 }
 
 void

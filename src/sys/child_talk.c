@@ -145,6 +145,8 @@ send_status(struct child *c, uint64_t number)
 	s.loaded = p->loaded;
 	s.loading = p->loading != NULL;
 	s.workers = p->workers;
+	s.workers_max = p->workers_max;
+	s.loader_lost = p->current == NULL && p->loaded.generation != 0;
 	memcpy(s.last_reload_error, p->last_reload_error,
 	    sizeof(s.last_reload_error));
 	s.sandbox = (uint32_t)p->first->sandbox;

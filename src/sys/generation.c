@@ -265,9 +265,10 @@ feed_slots(struct loader *l)
 	struct msg_slot_dir m;
 
 	jail_dirs_renew(&p->jails, l->set);
-	for (unsigned int i = 0; i < p->workers; i++) {
+	for (unsigned int i = 0; i < p->workers_max; i++) {
 		memset(&m, 0, sizeof(m));
 		m.slot = i;
+		m.spare = i >= p->workers;
 		m.jail = p->jails.mounted ? MSG_JAIL_TMPFS : MSG_JAIL_DIR;
 		jail_dirs_path(&p->jails, l->set, i, m.path, sizeof(m.path));
 		if (chan_queue(l->chan, MSG_SLOT, &m, -1) != CHAN_SENT)

@@ -137,7 +137,7 @@ make_jails(struct parent *p, char *err, size_t errlen)
 {
 	const struct conf *c = p->conf;
 
-	if (jail_dirs_make(&p->jails, p->workers, c->worker_temp_size,
+	if (jail_dirs_make(&p->jails, p->workers_max, c->worker_temp_size,
 		c->temporary_directory, p->scan_uid, p->scan_gid, err,
 		errlen) == -1)
 		return -1;
@@ -155,6 +155,7 @@ int
 parent_open(struct parent *p, char *err, size_t errlen)
 {
 	p->workers = conf_worker_count(p->conf);
+	p->workers_max = conf_worker_max(p->conf);
 	if (confined_demand(p, p->conf, err, errlen) == -1 ||
 	    open_metrics(p, err, errlen) == -1 ||
 	    open_icap_listeners(p, err, errlen) == -1 ||

@@ -86,7 +86,7 @@ struct parent {
 	uint32_t conf_generation;
 	uint32_t uid, gid, scan_uid, scan_gid; /* UINT32_MAX: as started */
 	struct jail_dirs jails;
-	unsigned int workers;
+	unsigned int workers, workers_max;
 
 	int metrics_fd, metrics_read_fd; /* the latter cannot be written */
 	struct metrics *metrics;

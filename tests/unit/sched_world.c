@@ -73,6 +73,25 @@ on_stuck(void *ctx, const struct msg_worker *w)
 	wd->w[w->incarnation].stuck = true;
 }
 
+static bool
+on_want(void *ctx, uint32_t generation, unsigned int workers)
+{
+	(void)ctx;
+	assert_int_equal(generation, wd->generation);
+	if (wd->no_loader)
+		return false;
+	wd->wanted = workers;
+	return true;
+}
+
+static void
+on_yield(void *ctx, const struct msg_worker *w, bool on)
+{
+	(void)ctx;
+	assert_int_not_equal(wd->w[w->incarnation].yields, on);
+	wd->w[w->incarnation].yields = on;
+}
+
 static void
 on_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 {
@@ -94,8 +113,8 @@ on_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 	}
 }
 
-static const struct sched_ops ops = { on_overdue, on_retire, on_stuck, on_done,
-	NULL };
+static const struct sched_ops ops = { on_overdue, on_retire, on_stuck, on_want,
+	on_yield, on_done, NULL };
 
 /* ---- what a test does ---- */
 
@@ -108,10 +127,11 @@ setup(void **state)
 	wd = calloc(1, sizeof(*wd));
 	assert_non_null(wd);
 	now = wall = 1000 * SEC;
+	wd->budget_us = 5 * SEC;
 	clock_set_fake(&now, &wall);
 	assert_non_null(wd->tq = timerq_new());
 	assert_non_null(wd->s = sched_new(wd->tq, &ops));
-	sched_generation(wd->s, 1);
+	generation(1);
 	return 0;
 }
 
@@ -168,18 +188,37 @@ worker(void)
 	return worker_of(1);
 }
 
+void
+limits(uint64_t scans, unsigned int workers, unsigned int most)
+{
+	struct sched_limits l = { scans, workers, most };
+
+	sched_limits(wd->s, &l);
+	if (wd->wanted < workers)
+		wd->wanted = workers;
+}
+
+void
+generation(uint32_t n)
+{
+	wd->generation = n;
+	sched_generation(wd->s, n);
+}
+
 uint64_t
-submit(uint64_t size, bool prefix, int fd)
+submit_for(const char *client, uint64_t size, bool prefix, int fd)
 {
 	struct sched_job job = { .fd = fd, .prefix = prefix };
 	uint64_t owner = ++wd->nj;
 
 	assert_true(owner < MAX_JOBS);
 	job.owner = owner;
+	job.fresh = wd->fresh;
+	job.client = slice_of(client);
 	job.queue_deadline_us = now + 20 * SEC;
 	job.rq.kind = prefix ? SCAN_PREFIX : SCAN_WHOLE;
 	job.rq.size = size;
-	job.rq.budget_us = 5 * SEC;
+	job.rq.budget_us = wd->budget_us;
 	job.rq.conf_generation = (uint32_t)owner;
 	wd->j[owner].prefix = prefix;
 	/* done() never runs inside, so that its id may be noted afterwards */
@@ -187,6 +226,24 @@ submit(uint64_t size, bool prefix, int fd)
 	assert_true(wd->j[owner].job != 0);
 	assert_int_equal(wd->j[owner].done, 0);
 	return owner;
+}
+
+uint64_t
+submit(uint64_t size, bool prefix, int fd)
+{
+	return submit_for("192.0.2.1", size, prefix, fd);
+}
+
+uint64_t
+small_for(const char *client)
+{
+	return submit_for(client, 100, false, -1);
+}
+
+uint64_t
+bulk_for(const char *client)
+{
+	return submit_for(client, BULK, false, 9);
 }
 
 uint64_t
@@ -217,6 +274,7 @@ void
 start(struct fake *f)
 {
 	assert_true(f->first < f->ngiven);
+	f->nstarted = f->first + 1;
 	sched_started(wd->s, incarnation(f), f->ids[f->first]);
 }
 

@@ -18,7 +18,8 @@ struct fake {
 	uint64_t given[64];         /* owners, all that it ever got */
 	uint64_t ids[64];           /* their scan ids */
 	unsigned int ngiven, first; /* the first not yet answered */
-	bool full, dead, closed, told, retired, stuck;
+	unsigned int nstarted;
+	bool full, dead, closed, told, retired, stuck, yields;
 	uint32_t generation;
 };
 struct outcome_of {
@@ -37,6 +38,10 @@ struct world {
 	uint64_t order[MAX_JOBS]; /* owners, as they were done */
 	unsigned int ndone;
 	bool resubmit; /* done() submits another one */
+	bool fresh, no_loader;
+	uint64_t budget_us; /* of what is submitted */
+	unsigned int wanted;
+	uint32_t generation;
 };
 extern struct world *wd;
 extern uint64_t now;
@@ -44,12 +49,18 @@ extern uint64_t now;
 /* Generation 1, no worker, a clock that stands. */
 int setup(void **state);
 int teardown(void **state);
+void limits(uint64_t scans, unsigned int workers, unsigned int most);
+/* The present generation from now on. */
+void generation(uint32_t n);
 /* Time passes, timer by timer. */
 void pass(uint64_t us);
 struct fake *worker_of(uint32_t generation);
 struct fake *worker(void);
 /* The owner of a new job. */
 uint64_t submit(uint64_t size, bool prefix, int fd);
+uint64_t submit_for(const char *client, uint64_t size, bool prefix, int fd);
+uint64_t small_for(const char *client);
+uint64_t bulk_for(const char *client);
 uint64_t small(void);
 uint64_t bulk(void);
 uint64_t prefix(void);

@@ -20,7 +20,7 @@ recycled_after_enough_scans(void **state)
 	struct fake *f = worker();
 
 	(void)state;
-	sched_limits(wd->s, 3);
+	limits(3, 1, 1);
 	for (int i = 0; i < 3; i++) {
 		assert_false(f->retired);
 		(void)submit(100, false, 9);
@@ -101,7 +101,7 @@ new_workers_after_the_word(void **state)
 		idle = t;
 	}
 	start(busy);
-	sched_generation(wd->s, 2);
+	generation(2);
 	assert_false(idle->retired); /* in service until there are new ones */
 	assert_int_equal(sched_workers(wd->s), 0);
 	k = small();
@@ -132,7 +132,7 @@ new_workers_before_the_word(void **state)
 	assert_int_equal(new->ngiven, 0);
 	k = submit(100, false, 9);
 	assert_int_equal(new->ngiven, 0);
-	sched_generation(wd->s, 2);
+	generation(2);
 	assert_int_equal(nth(new, 0), k);
 	assert_false(old->retired);
 	finish(old);
@@ -150,7 +150,7 @@ new_workers_lost(void **state)
 	uint64_t j;
 
 	(void)state;
-	sched_generation(wd->s, 2);
+	generation(2);
 	new = worker_of(2);
 	assert_true(old->retired);
 	eof(new);
@@ -395,7 +395,7 @@ work_on(struct fake *f)
 }
 
 static void
-random_step(uint32_t *generation)
+random_step(uint32_t *gen)
 {
 	struct fake *f;
 	uint64_t j;
@@ -416,7 +416,7 @@ random_step(uint32_t *generation)
 		break;
 	case 4:
 		if (sched_workers(wd->s) < 5)
-			(void)worker_of(*generation);
+			(void)worker_of(*gen);
 		break;
 	case 5:
 		if (any(5) == 0 && (f = any_worker(false)) != NULL)
@@ -434,7 +434,7 @@ random_step(uint32_t *generation)
 		break;
 	case 8:
 		if (any(60) == 0)
-			sched_generation(wd->s, ++*generation);
+			generation(++*gen);
 		if (any(60) == 0 && (f = any_worker(true)) != NULL)
 			sched_started(wd->s, incarnation(f), 3);
 		break;
@@ -447,18 +447,18 @@ random_step(uint32_t *generation)
 static void
 every_job_has_one_end(void **state)
 {
-	uint32_t generation = 1;
+	uint32_t gen = 1;
 	unsigned int cancelled = 0, answered = 0;
 
 	(void)state;
 	memset(running, 0, sizeof(running));
-	sched_limits(wd->s, 20);
+	limits(20, 4, 8);
 	for (int i = 0; i < 10000; i++)
-		random_step(&generation);
+		random_step(&gen);
 	/* then all workers do their duty until nothing is left */
 	for (int i = 0; i < 100; i++) {
 		if (sched_workers(wd->s) == 0)
-			(void)worker_of(generation);
+			(void)worker_of(gen);
 		for (unsigned int w = 1; w <= wd->nw; w++) {
 			struct fake *f = &wd->w[w];
 

@@ -149,6 +149,23 @@ on_retire(void *ctx, const struct msg_worker *id)
 	(void)id;
 }
 
+static bool
+on_want(void *ctx, uint32_t generation, unsigned int workers)
+{
+	(void)ctx;
+	(void)generation;
+	(void)workers;
+	return false;
+}
+
+static void
+on_yield(void *ctx, const struct msg_worker *id, bool on)
+{
+	(void)ctx;
+	(void)id;
+	(void)on;
+}
+
 static void
 on_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 {
@@ -418,7 +435,13 @@ world_init(struct world *w, const char *const overrides[], bool ready)
 {
 	static const uint64_t wall = UINT64_C(1763460000000000);
 	struct icap_rx_limits limits = { 32768, 131072, false };
-	struct sched_ops ops = { on_overdue, on_retire, on_retire, on_done, w };
+	struct sched_ops ops = { .overdue = on_overdue,
+		.retire = on_retire,
+		.stuck = on_retire,
+		.want = on_want,
+		.yield = on_yield,
+		.done = on_done,
+		.ctx = w };
 	struct conf_errors err;
 	struct service_set *set;
 	size_t n = 0;
@@ -452,7 +475,7 @@ world_init(struct world *w, const char *const overrides[], bool ready)
 	outq_init(&w->out);
 	buf_init(&w->in, SENT_MAX);
 	buf_init(&w->sent, SENT_MAX);
-	w->host = (struct tx_host){ kick, w };
+	w->host = (struct tx_host){ .kick = kick, .ctx = w };
 	if (ready) {
 		world_ready(w);
 		world_add_worker(w);
