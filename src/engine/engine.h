@@ -35,12 +35,15 @@ struct engine_load {
 struct engine_info {
 	uint32_t signatures;
 	bool embedded;
-	bool has_eicar;  /* the set has an EICAR signature, so it is demanded */
-	char engine[32]; /* "ClamAV 1.4.6" */
-	char database[96]; /* "main 62, daily 27780, 3 other files" */
+	bool has_eicar; /* the set has an EICAR signature: it is demanded */
+	uint32_t daily; /* version of daily.cvd, 0: there is none */
+	uint64_t built_wall_us; /* when the signatures were made, 0: unknown */
+	char engine[32];        /* "ClamAV 1.4.6" */
+	char database[96];      /* "main 62, daily 27780, 3 other files" */
 	/*
-	 * Canonical digest of engine version, functionality level and all
-	 * signature files: the same on two machines that loaded the same set.
+	 * Canonical digest of engine version, functionality level, all
+	 * signature files, and the settings that they were loaded with: the
+	 * same on two machines that loaded the same set.
 	 */
 	unsigned char digest[32];
 };

@@ -9,20 +9,13 @@
 
 #include <clamav.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "engine/engine_db.h"
 #include "engine/engine_flags.h"
-#include "engine/names.h"
-#include "engine/prewarm.h"
 #include "engine/tripwire.h"
 
 #define LIBRARY_MAX_LEN ((uint64_t)INT_MAX - 2)
 #define MIN_OBJECT 5 /* the library looks at nothing that is not longer */
-#define LOAD_TRIES 3
 #define SCAN_TIME_MARGIN_US 2000000
 
 /* One call of the library. */
@@ -34,39 +27,6 @@ struct run {
 	bool root_seen;
 	uint32_t found;
 };
-
-/* The library reports to a plain function: who is being served just now. */
-static struct {
-	bool initialised;
-	struct run *run;
-	char error[160], warning[160];
-} lib;
-
-static void
-keep_line(char *dst, size_t dstlen, const char *text)
-{
-	struct slice s = slice_of(text);
-
-	while (s.len > 0 && (s.p[s.len - 1] == '\n' || s.p[s.len - 1] == ' '))
-		s.len--;
-	(void)str_copy_clean(dst, dstlen, s, "");
-}
-
-static void
-on_message(enum cl_msg severity, const char *full, const char *msg, void *ctx)
-{
-	(void)full;
-	(void)ctx;
-	if (severity == CL_MSG_WARN)
-		keep_line(lib.warning, sizeof(lib.warning), msg);
-	if (severity < CL_MSG_ERROR)
-		return;
-	keep_line(lib.error, sizeof(lib.error), msg);
-	/* that a prefix is cut is an error to some readers (xz), not to us */
-	if (lib.run != NULL && lib.run->job->kind != SCAN_PREFIX)
-		scan_answer_incomplete(
-		    lib.run->answer, OUTCOME_FAILED, lib.error);
-}
 
 static cl_error_t
 on_layer(int fd, const char *type, void *ctx)
@@ -178,349 +138,13 @@ on_found(int fd, const char *virname, void *ctx)
 		add_name(ctx, virname);
 }
 
-static int
-on_signature(const char *type, const char *name, unsigned int custom, void *ctx)
-{
-	struct engine *e = ctx;
-	bool plain = strcmp(type, "ndb") == 0 || strcmp(type, "db") == 0;
-
-	(void)custom;
-	if (strcmp(type, "fp") == 0 || strcmp(type, "sfp") == 0)
-		e->has_allow_rows = true;
-	/* a name that cannot be kept is just never final */
-	if (names_add(e->names, slice_of(name), plain) != 0)
-		keep_line(lib.warning, sizeof(lib.warning), "out of memory");
-	return 0;
-}
-
-static const char *
-library_reason(void)
-{
-	if (lib.error[0] != '\0')
-		return lib.error;
-	return lib.warning[0] != '\0' ? lib.warning : "no reason given";
-}
-
-static bool
-library_spoke(void)
-{
-	return lib.error[0] != '\0' || lib.warning[0] != '\0';
-}
-
-static int
-start_library(char *err, size_t errlen)
-{
-	int rc;
-
-	lib.error[0] = lib.warning[0] = '\0';
-	lib.run = NULL;
-	if (lib.initialised)
-		return 0;
-	cl_set_clcb_msg(on_message);
-	rc = cl_init(CL_INIT_DEFAULT);
-	if (rc != CL_SUCCESS) {
-		(void)snprintf(err, errlen, "libclamav does not start: %s",
-		    cl_strerror((cl_error_t)rc));
-		return -1;
-	}
-	lib.initialised = true;
-	return 0;
-}
-
-static int
-set_number(struct engine *e, enum cl_engine_field field, uint64_t v)
-{
-	return cl_engine_set_num(e->cl, field, (long long)v) == CL_SUCCESS ? 0
-									   : -1;
-}
-
-static bool
-is_given(const char *text)
-{
-	return text != NULL && text[0] != '\0';
-}
-
-/* What must be known before the first signature is loaded. */
-static int
-set_up_loading(struct engine *e, const struct engine_load *l)
-{
-	const char *categories =
-	    is_given(l->pua_include) ? l->pua_include : l->pua_exclude;
-
-	if (l->pcre_match_limit > 0 &&
-	    set_number(e, CL_ENGINE_PCRE_MATCH_LIMIT, l->pcre_match_limit) != 0)
-		return -1;
-	if (l->pcre_recmatch_limit > 0 &&
-	    set_number(
-		e, CL_ENGINE_PCRE_RECMATCH_LIMIT, l->pcre_recmatch_limit) != 0)
-		return -1;
-	if (l->bytecode_timeout_ms > 0 &&
-	    set_number(e, CL_ENGINE_BYTECODE_TIMEOUT, l->bytecode_timeout_ms) !=
-		0)
-		return -1;
-	if (l->no_cert_check &&
-	    set_number(e, CL_ENGINE_DISABLE_PE_CERTS, 1) != 0)
-		return -1;
-	if (l->bytecode_paranoid && set_number(e, CL_ENGINE_BYTECODE_SECURITY,
-					CL_BYTECODE_TRUST_NOTHING) != 0)
-		return -1;
-	if (!l->pua || !is_given(categories))
-		return 0;
-	return cl_engine_set_str(e->cl, CL_ENGINE_PUA_CATEGORIES, categories) ==
-		       CL_SUCCESS
-		   ? 0
-		   : -1;
-}
-
-static unsigned int
-load_options(const struct engine *e, const struct engine_load *l)
-{
-	unsigned int o = 0;
-
-	if (!l->no_phishing_signatures)
-		o |= CL_DB_PHISHING;
-	if (!l->no_phishing_urls)
-		o |= CL_DB_PHISHING_URLS;
-	if (!l->no_bytecode)
-		o |= CL_DB_BYTECODE;
-	if (!l->no_bytecode && l->bytecode_unsigned)
-		o |= CL_DB_BYTECODE_UNSIGNED;
-	if (l->pua)
-		o |= CL_DB_PUA;
-	if (l->pua && is_given(l->pua_include))
-		o |= CL_DB_PUA_INCLUDE;
-	else if (l->pua && is_given(l->pua_exclude))
-		o |= CL_DB_PUA_EXCLUDE;
-	if (l->official_only && !e->info.embedded)
-		o |= CL_DB_OFFICIAL_ONLY;
-	return o;
-}
-
-static int
-set_up(struct engine *e, const struct engine_load *load)
-{
-	struct cl_engine *cl = e->cl;
-
-	cl_engine_set_clcb_pre_cache(cl, on_layer);
-	cl_engine_set_clcb_file_inspection(cl, on_inspection);
-	cl_engine_set_clcb_meta(cl, on_member);
-	cl_engine_set_clcb_virus_found(cl, on_found);
-	cl_engine_set_clcb_sigload(cl, on_signature, e);
-	/* its cache does not know under which options something was clean */
-	if (set_number(e, CL_ENGINE_DISABLE_CACHE, 1) != 0 ||
-	    cl_engine_set_str(cl, CL_ENGINE_TMPDIR, load->temp_dir) !=
-		CL_SUCCESS)
-		return -1;
-	return set_up_loading(e, load);
-}
-
-static int
-load_path(struct engine *e, const char *path, unsigned int options,
-    unsigned int *signatures, char *err, size_t errlen)
-{
-	cl_error_t rc = cl_load(path, e->cl, signatures, options);
-
-	if (rc == CL_SUCCESS)
-		return 0;
-	(void)snprintf(err, errlen, "signatures in %s do not load: %s (%s)",
-	    path, library_reason(), cl_strerror(rc));
-	return -1;
-}
-
-/* The canary goes first: it is no official row, and later rules would stop it.
- */
-static int
-load_all(struct engine *e, const struct engine_load *load, const char *path,
-    char *err, size_t errlen)
-{
-	char canary[512];
-	unsigned int own = 0, loaded = 0;
-
-	if (db_write_canary(load->temp_dir, canary, sizeof(canary)) != 0) {
-		(void)snprintf(
-		    err, errlen, "%s: cannot write signatures", load->temp_dir);
-		return -1;
-	}
-	if (load_path(e, canary, CL_DB_STDOPT, &own, err, errlen) != 0)
-		return -1;
-	if (load_path(e, path, load_options(e, load), &loaded, err, errlen) !=
-	    0)
-		return -1;
-	e->info.signatures = loaded;
-	if (loaded > 0 && loaded >= load->min_signatures)
-		return 0;
-	(void)snprintf(err, errlen,
-	    "%s gave %u signatures, fewer than MinSignatures or none%s%s",
-	    load->database, loaded, library_spoke() ? ": " : "",
-	    library_spoke() ? library_reason() : "");
-	return -1;
-}
-
-/* Engine and signatures as one digest. */
-static int
-make_digest(struct engine *e, const unsigned char set[HASH_LEN])
-{
-	unsigned char own[HASH_LEN];
-	char set_hex[HASH_HEX_LEN], own_hex[HASH_HEX_LEN], line[320];
-	int n;
-
-	if (db_own_digest(own) != 0)
-		return -1;
-	hash_hex(set, set_hex);
-	hash_hex(own, own_hex);
-	n = snprintf(line, sizeof(line), "engine %s %u\ncanary %s\nset %s\n",
-	    cl_retver(), cl_retflevel(), own_hex, set_hex);
-	if (n < 0 || (size_t)n >= sizeof(line))
-		return -1;
-	return hash_once(line, (size_t)n, e->info.digest);
-}
-
-static int
-describe(struct engine *e, const struct dbset *set)
-{
-	unsigned char digest[HASH_LEN];
-
-	(void)snprintf(
-	    e->info.engine, sizeof(e->info.engine), "ClamAV %s", cl_retver());
-	if (dbset_describe(
-		set, e->info.database, sizeof(e->info.database), digest) != 0)
-		return -1;
-	if (e->info.embedded)
-		(void)str_copy(e->info.database, sizeof(e->info.database),
-		    SLICE_LIT("embedded"));
-	return make_digest(e, digest);
-}
-
-static struct engine *
-load_once(const struct engine_load *load, const char *path,
-    const struct dbset *set, char *err, size_t errlen)
-{
-	struct engine *e = calloc(1, sizeof(*e));
-	cl_error_t rc;
-
-	lib.error[0] = lib.warning[0] = '\0';
-	if (e == NULL || (e->names = names_new()) == NULL ||
-	    (e->cl = cl_engine_new()) == NULL || set_up(e, load) != 0) {
-		(void)snprintf(err, errlen, "out of memory");
-		engine_close(&e);
-		return NULL;
-	}
-	e->info.embedded = strcmp(load->database, "embedded") == 0;
-	if (load_all(e, load, path, err, errlen) != 0) {
-		engine_close(&e);
-		return NULL;
-	}
-	names_done(e->names);
-	rc = cl_engine_compile(e->cl);
-	if (rc != CL_SUCCESS || describe(e, set) != 0) {
-		(void)snprintf(err, errlen, "signatures do not compile: %s",
-		    rc != CL_SUCCESS ? library_reason() : "cannot read them");
-		engine_close(&e);
-	}
-	return e;
-}
-
-static bool
-finds_eicar(struct engine *e)
-{
-	unsigned char eicar[DB_EICAR_LEN];
-	struct scan_answer a = { .complete = 1 };
-	struct scan_opts opts;
-	struct engine_job job = { .kind = SCAN_WHOLE,
-		.data = eicar,
-		.len = sizeof(eicar),
-		.opts = &opts,
-		.budget_us = 60 * 1000000,
-		.part = "" };
-
-	engine_plain_opts(&opts, 1 << 20);
-	db_eicar_bytes(eicar);
-	engine_scan(e, &job, &a);
-	return a.nfindings > 0 && a.findings[0].outcome == OUTCOME_INFECTED;
-}
-
-static struct engine *
-open_path(
-    const struct engine_load *load, const char *path, char *err, size_t errlen)
-{
-	for (unsigned int i = 0; i < LOAD_TRIES; i++) {
-		struct dbset *set = dbset_open(path, err, errlen);
-		struct engine *e = NULL;
-		bool same;
-
-		if (set == NULL)
-			return NULL;
-		e = load_once(load, path, set, err, errlen);
-		same = dbset_same(set);
-		dbset_free(&set);
-		if (same)
-			return e;
-		engine_close(&e);
-		(void)snprintf(err, errlen,
-		    "%s: files change while they are loaded", path);
-	}
-	return NULL;
-}
-
-int
-engine_prepare(char *err, size_t errlen)
-{
-	engine_prewarm();
-	return start_library(err, errlen);
-}
-
-struct engine *
-engine_open(const struct engine_load *load, char *err, size_t errlen)
-{
-	char own[512];
-	const char *path = load->database;
-	struct engine *e = NULL;
-
-	if (start_library(err, errlen) != 0)
-		return NULL;
-	if (strcmp(path, "embedded") == 0) {
-		if (db_write_embedded(load->temp_dir, own, sizeof(own)) != 0) {
-			(void)snprintf(err, errlen,
-			    "%s: cannot write signatures", load->temp_dir);
-			return NULL;
-		}
-		path = own;
-	}
-	e = open_path(load, path, err, errlen);
-	db_remove_own(load->temp_dir);
-	if (e != NULL)
-		e->info.has_eicar = finds_eicar(e);
-	return e;
-}
-
 void
-engine_close(struct engine **e)
+engine_scan_callbacks(struct engine *e)
 {
-	if (*e == NULL)
-		return;
-	if ((*e)->cl != NULL)
-		(void)cl_engine_free((*e)->cl);
-	names_free(&(*e)->names);
-	free(*e);
-	*e = NULL;
-}
-
-const struct engine_info *
-engine_info(const struct engine *e)
-{
-	return &e->info;
-}
-
-const char *
-engine_version_built(void)
-{
-	return CLAMAV_VERSION;
-}
-
-const char *
-engine_version_running(void)
-{
-	return cl_retver();
+	cl_engine_set_clcb_pre_cache(e->cl, on_layer);
+	cl_engine_set_clcb_file_inspection(e->cl, on_inspection);
+	cl_engine_set_clcb_meta(e->cl, on_member);
+	cl_engine_set_clcb_virus_found(e->cl, on_found);
 }
 
 int
@@ -545,6 +169,13 @@ engine_temp_changed(struct engine *e)
 {
 	(void)e;
 	tripwire_count_anew();
+}
+
+static int
+set_number(struct engine *e, enum cl_engine_field field, uint64_t v)
+{
+	return cl_engine_set_num(e->cl, field, (long long)v) == CL_SUCCESS ? 0
+									   : -1;
 }
 
 static uint64_t
@@ -634,13 +265,14 @@ call_library(struct engine *e, struct run *r)
 		return;
 	}
 	engine_flags_options(r->job->opts, r->job->kind, &options);
-	lib.error[0] = '\0';
-	lib.run = r;
+	engine_library.error[0] = '\0';
+	/* that a prefix is cut is an error to some readers (xz), not to us */
+	engine_library.running = r->job->kind != SCAN_PREFIX ? r->answer : NULL;
 	tripwire_arm();
 	rc = cl_scanmap_callback(
 	    map, NULL, &virname, &scanned, e->cl, &options, r);
 	fault = tripwire_disarm();
-	lib.run = NULL;
+	engine_library.running = NULL;
 	judge(r, rc, virname, fault);
 	cl_fmap_close(map);
 }

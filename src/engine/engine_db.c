@@ -10,13 +10,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/sigfile.h"
 #include "base/str.h"
 
 #define CVD_HEAD_LEN 512
@@ -27,8 +30,8 @@ struct dbfile {
 	char name[128];
 	int fd;
 	struct stat st;
-	bool container; /* .cvd, .cld, .cud with a valid head */
-	uint64_t version, signatures;
+	bool container; /* .cvd or .cld with a valid head */
+	uint64_t version, signatures, built_s;
 };
 struct dbset {
 	char *path;
@@ -36,48 +39,34 @@ struct dbset {
 	size_t n;
 };
 
-/* What libclamav loads from a folder. */
-static const char *const extensions[] = { "cvd", "cld", "cud", "db", "hdb",
-	"hdu", "fp", "mdb", "mdu", "hsb", "hsu", "sfp", "msb", "msu", "ndb",
-	"ndu", "ldb", "ldu", "sdb", "zmd", "rmd", "pdb", "gdb", "wdb", "cbc",
-	"ftm", "cfg", "cdb", "cat", "crb", "idb", "ioc", "imp", "yar", "yara",
-	"pwdb", "ign", "ign2", "info" };
-
-static const char *
-extension(const char *name)
+/* "18 Nov 2025 10-00 +0000", as old heads have it alone; 0: not understood. */
+static uint64_t
+build_time(struct slice text)
 {
-	const char *dot = strrchr(name, '.');
+	char s[64];
+	struct tm tm;
+	time_t t;
+	long east;
 
-	return dot != NULL ? dot + 1 : "";
+	(void)str_copy(s, sizeof(s), text);
+	memset(&tm, 0, sizeof(tm));
+	if (strptime(s, "%d %b %Y %H-%M %z", &tm) == NULL)
+		return 0;
+	east = tm.tm_gmtoff; /* timegm() forgets it */
+	t = timegm(&tm);
+	return t > east ? (uint64_t)(t - east) : 0;
 }
 
-static bool
-is_signature_file(const char *name)
-{
-	for (size_t i = 0; i < COUNTOF(extensions); i++)
-		if (slice_case_eq(
-			slice_of(extension(name)), slice_of(extensions[i])))
-			return true;
-	return false;
-}
-
-static bool
-is_container(const char *name)
-{
-	struct slice ext = slice_of(extension(name));
-
-	return slice_case_eq(ext, SLICE_LIT("cvd")) ||
-	       slice_case_eq(ext, SLICE_LIT("cld")) ||
-	       slice_case_eq(ext, SLICE_LIT("cud"));
-}
-
-/* Fields: magic, time, version, signatures, ... separated by colons. */
+/*
+ * Fields, separated by colons: magic, time, version, signatures, level, MD5,
+ * signature, builder, and the time again in seconds.
+ */
 static void
 read_head(struct dbfile *f)
 {
 	char head[CVD_HEAD_LEN];
 	ssize_t n = pread(f->fd, head, sizeof(head), 0);
-	struct slice rest, field[4];
+	struct slice rest, field[4], last = SLICE_NONE;
 
 	if (n != (ssize_t)sizeof(head))
 		return;
@@ -88,6 +77,11 @@ read_head(struct dbfile *f)
 	f->container = slice_eq(field[0], SLICE_LIT(CVD_MAGIC)) &&
 		       str_to_u64(field[2], UINT32_MAX, &f->version) == 0 &&
 		       str_to_u64(field[3], UINT32_MAX, &f->signatures) == 0;
+	for (int i = 0; i < 5; i++)
+		if (!slice_next(&rest, ':', &last))
+			last = SLICE_NONE;
+	if (str_to_u64(last, INT64_MAX / 1000000, &f->built_s) != 0)
+		f->built_s = build_time(field[1]);
 }
 
 static int
@@ -113,7 +107,7 @@ add_file(struct dbset *s, int dirfd, const char *path, const char *name)
 		errno = EINVAL;
 		return -1;
 	}
-	if (is_container(name))
+	if (sigfile_is_container(name))
 		read_head(&f);
 	s->files[s->n++] = f;
 	return 0;
@@ -125,6 +119,28 @@ by_name(const void *a, const void *b)
 	const struct dbfile *x = a, *y = b;
 
 	return strcmp(x->name, y->name);
+}
+
+/* errno, and for whom: it is not the account that the operator is. */
+static void
+cannot_read(const char *path, const char *name, char *err, size_t errlen)
+{
+	int error = errno;
+	const char *why = strerror(error);
+	bool denied = error == EACCES || error == EPERM;
+	const struct passwd *pw = denied ? getpwuid(geteuid()) : NULL;
+	char who[64] = "";
+
+	if (pw != NULL)
+		(void)snprintf(
+		    who, sizeof(who), " for the account %.31s", pw->pw_name);
+	else if (denied)
+		(void)snprintf(
+		    who, sizeof(who), " for the uid %u", (unsigned)geteuid());
+	(void)snprintf(err, errlen, "%s%s%s: %s%s%s", path,
+	    name[0] != '\0' ? "/" : "", name, why, who,
+	    denied ? ", which must be able to read it" : "");
+	errno = error;
 }
 
 static int
@@ -140,12 +156,11 @@ add_folder(struct dbset *s, int fd, char *err, size_t errlen)
 		return -1;
 	}
 	while (rc == 0 && (d = readdir(dir)) != NULL) {
-		if (d->d_name[0] == '.' || !is_signature_file(d->d_name))
+		if (!sigfile_is_one(d->d_name))
 			continue;
 		rc = add_file(s, fd, d->d_name, d->d_name);
 		if (rc != 0)
-			(void)snprintf(err, errlen, "%s/%s: %s", s->path,
-			    d->d_name, strerror(errno));
+			cannot_read(s->path, d->d_name, err, errlen);
 	}
 	(void)closedir(dir);
 	if (s->n > 0)
@@ -173,8 +188,7 @@ dbset_open(const char *path, char *err, size_t errlen)
 			 ? add_file(s, AT_FDCWD, path, slash ? slash + 1 : path)
 			 : -1;
 		if (rc != 0)
-			(void)snprintf(
-			    err, errlen, "%s: %s", path, strerror(errno));
+			cannot_read(path, "", err, errlen);
 	}
 	if (rc != 0)
 		dbset_free(&s);
@@ -184,6 +198,8 @@ dbset_open(const char *path, char *err, size_t errlen)
 void
 dbset_free(struct dbset **s)
 {
+	int error = errno;
+
 	if (*s == NULL)
 		return;
 	for (size_t i = 0; i < (*s)->n; i++)
@@ -192,6 +208,7 @@ dbset_free(struct dbset **s)
 	free((*s)->path);
 	free(*s);
 	*s = NULL;
+	errno = error;
 }
 
 static bool
@@ -200,7 +217,10 @@ file_same(const struct dbfile *a, const struct dbfile *b)
 	return strcmp(a->name, b->name) == 0 && a->st.st_dev == b->st.st_dev &&
 	       a->st.st_ino == b->st.st_ino && a->st.st_size == b->st.st_size &&
 	       a->st.st_mtim.tv_sec == b->st.st_mtim.tv_sec &&
-	       a->st.st_mtim.tv_nsec == b->st.st_mtim.tv_nsec;
+	       a->st.st_mtim.tv_nsec == b->st.st_mtim.tv_nsec &&
+	       /* which no one can set back, as they can the other */
+	       a->st.st_ctim.tv_sec == b->st.st_ctim.tv_sec &&
+	       a->st.st_ctim.tv_nsec == b->st.st_ctim.tv_nsec;
 }
 
 bool
@@ -311,6 +331,43 @@ describe_all(const struct dbset *s, struct buf *lines, struct buf *words)
 		    words->len > 0 ? ", " : "", others,
 		    words->len > 0 ? " other" : "", others > 1 ? "s" : "");
 	return lines->failed ? -1 : 0;
+}
+
+/* When daily was built; without it the newest container; else the newest file.
+ */
+static uint64_t
+built_s(const struct dbset *s)
+{
+	uint64_t containers = 0, files = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct dbfile *f = &s->files[i];
+		struct slice stem = { f->name, stem_len(f->name) };
+
+		if (f->container && superseded(s, i))
+			continue;
+		if (f->container && f->built_s != 0 &&
+		    slice_case_eq(stem, SLICE_LIT("daily")))
+			return f->built_s;
+		if (f->container && f->built_s > containers)
+			containers = f->built_s;
+		if (f->st.st_mtim.tv_sec > 0 &&
+		    (uint64_t)f->st.st_mtim.tv_sec > files)
+			files = (uint64_t)f->st.st_mtim.tv_sec;
+	}
+	return containers != 0 ? containers : files;
+}
+
+void
+dbset_age(const struct dbset *s, uint64_t *built_wall_us, uint32_t *daily)
+{
+	*built_wall_us = built_s(s) * 1000000;
+	*daily = 0;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->files[i].container && !superseded(s, i) &&
+		    stem_len(s->files[i].name) == 5 &&
+		    strncmp(s->files[i].name, "daily", 5) == 0)
+			*daily = (uint32_t)s->files[i].version;
 }
 
 int

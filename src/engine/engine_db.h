@@ -7,12 +7,16 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/hash.h"
 
 struct dbset;
 
-/* Opens every signature file of the folder (or the one file). NULL and err. */
+/*
+ * Opens every signature file of the folder (or the one file). NULL and err;
+ * errno is ENOENT when one went away meanwhile.
+ */
 struct dbset *dbset_open(const char *path, char *err, size_t errlen);
 void dbset_free(struct dbset **s);
 /* Whether the path still holds the files that were opened, unchanged. */
@@ -23,6 +27,11 @@ bool dbset_same(const struct dbset *s);
  */
 int dbset_describe(const struct dbset *s, char *text, size_t textlen,
     unsigned char digest[HASH_LEN]) MUST_CHECK;
+/*
+ * When the signatures were made: daily by its head, without one the newest
+ * container, without any the newest file; and daily's version, 0: none.
+ */
+void dbset_age(const struct dbset *s, uint64_t *built_wall_us, uint32_t *daily);
 
 /* Writes tolsey's own signatures, the canary or the small set, into dir. */
 int db_write_canary(const char *dir, char *path, size_t pathlen) MUST_CHECK;

@@ -12,10 +12,26 @@ struct engine {
 	struct engine_info info;
 	struct names *names;
 	bool has_allow_rows; /* .fp or .sfp: a whole object may be excepted */
+	bool own_allow_rows; /* such as the operator wrote */
+	bool eicar_row;      /* by its usual name */
 	struct engine_temp temp;
 	struct scan_opts applied;
 	uint32_t applied_ms;
 };
+
+/*
+ * The library reports to a plain function, so there is one of this: its last
+ * words, and the answer of the scan that is running just now (or NULL), which
+ * an error makes incomplete.
+ */
+struct engine_library {
+	bool initialised;
+	struct scan_answer *running;
+	char error[160], warning[160];
+};
+extern struct engine_library engine_library;
+/* What a scan listens to; when an engine is made. */
+void engine_scan_callbacks(struct engine *e);
 
 /* What a scan came across that its answer does not tell. */
 struct engine_seen {

@@ -9,25 +9,9 @@
 #include <string.h>
 
 #include "engine/engine_db.h"
+#include "engine/engine_samples.h"
 
 #define BUDGET_US (60u * 1000000u)
-
-struct sample {
-	const char *what, *data;
-};
-static const struct sample clean[] = {
-	{ "an empty object", "" },
-	{ "four bytes", "test" },
-	{ "a text", "Goods were held and judged before they came in.\n" },
-	{ "a page", "<!DOCTYPE html><html><head><title>Toll</title></head>"
-		    "<body><p>At the gate of the town.</p></body></html>\n" },
-	{ "a script", "#!/bin/sh\nset -e\nprintf 'hello, %s\\n' \"$1\"\n" },
-	{ "a mail",
-	    "From: a@example.org\r\nTo: b@example.org\r\nSubject: toll\r\n"
-	    "Date: Tue, 18 Nov 2025 10:00:00 +0000\r\n"
-	    "MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nHello.\r\n" },
-	{ "JSON", "{\"toll\":[1,2,3],\"gate\":null}" },
-};
 
 static void
 scan(struct engine *e, const void *data, size_t len, struct scan_answer *a)
@@ -86,6 +70,19 @@ canary(struct engine *e, char *err, size_t errlen)
 	return must_find(e, "the canary", text, sizeof(text), err, errlen);
 }
 
+static int
+clean_samples(struct engine *e, char *err, size_t errlen)
+{
+	struct engine_sample s[ENGINE_SAMPLES_MAX];
+	size_t n = engine_samples(s);
+
+	for (size_t i = 0; i < n; i++)
+		if (must_pass(e, s[i].what, s[i].data, s[i].len, err, errlen) !=
+		    0)
+			return -1;
+	return 0;
+}
+
 int
 engine_self_test(struct engine *e, char *err, size_t errlen)
 {
@@ -97,9 +94,5 @@ engine_self_test(struct engine *e, char *err, size_t errlen)
 	if (engine_info(e)->has_eicar &&
 	    must_find(e, "EICAR", eicar, sizeof(eicar), err, errlen) != 0)
 		return -1;
-	for (size_t i = 0; i < COUNTOF(clean); i++)
-		if (must_pass(e, clean[i].what, clean[i].data,
-			strlen(clean[i].data), err, errlen) != 0)
-			return -1;
-	return 0;
+	return clean_samples(e, err, errlen);
 }

@@ -107,12 +107,12 @@ test_prefix_hash(void **state)
 
 	(void)state;
 	put(folder("px"), "unit.hdb",
-	    "44d88612fea8a8f36de82e1278abb02f:68:Unit.Hash\n");
+	    "44d88612fea8a8f36de82e1278abb02f:68:Win.Test.EICAR_HDB-1\n");
 	e = must_open(folder("px"));
 	assert_true(engine_info(e)->has_eicar);
 	db_eicar_bytes(eicar);
 	a = scan_kind(e, SCAN_PREFIX, eicar, sizeof(eicar), NULL);
-	assert_true(has(&a, OUTCOME_INFECTED, "Unit.Hash"));
+	assert_true(has(&a, OUTCOME_INFECTED, "Win.Test.EICAR_HDB-1"));
 	assert_int_equal(a.final, 0);
 	engine_close(&e);
 }

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/*
+ * Harmless objects of the kinds that pass most: a signature set that finds
+ * something in one of these would block half of the web.
+ */
+#include "engine/engine_samples.h"
+
+#include <link.h>
+#include <string.h>
+
+#define PE_LEN 1024
+#define PE_HEAD 0x80
+#define PE_OPTIONAL (PE_HEAD + 24)
+#define PE_SECTION (PE_OPTIONAL + 0xe0)
+
+/* 1 x 1, grey */
+static const unsigned char png[] = { 0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a,
+	0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00, 0x00,
+	0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x00, 0x00, 0x00, 0x3a, 0x7e,
+	0x9b, 0x55, 0x00, 0x00, 0x00, 0x0a, 0x49, 0x44, 0x41, 0x54, 0x78, 0xda,
+	0x63, 0x68, 0x00, 0x00, 0x00, 0x82, 0x00, 0x81, 0xda, 0x45, 0x08, 0x3b,
+	0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60,
+	0x82 };
+/* 1 x 1, transparent */
+static const unsigned char gif[] = { 0x47, 0x49, 0x46, 0x38, 0x39, 0x61, 0x01,
+	0x00, 0x01, 0x00, 0x80, 0x00, 0x00, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00,
+	0x21, 0xf9, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2c, 0x00, 0x00, 0x00,
+	0x00, 0x01, 0x00, 0x01, 0x00, 0x00, 0x02, 0x02, 0x44, 0x01, 0x00,
+	0x3b };
+/* toll.txt */
+static const unsigned char zip[] = { 0x50, 0x4b, 0x03, 0x04, 0x14, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x50, 0x72, 0x5b, 0x2b, 0xe9, 0x05, 0x65, 0x30,
+	0x00, 0x00, 0x00, 0x30, 0x00, 0x00, 0x00, 0x08, 0x00, 0x00, 0x00, 0x74,
+	0x6f, 0x6c, 0x6c, 0x2e, 0x74, 0x78, 0x74, 0x47, 0x6f, 0x6f, 0x64, 0x73,
+	0x20, 0x77, 0x65, 0x72, 0x65, 0x20, 0x68, 0x65, 0x6c, 0x64, 0x20, 0x61,
+	0x6e, 0x64, 0x20, 0x6a, 0x75, 0x64, 0x67, 0x65, 0x64, 0x20, 0x62, 0x65,
+	0x66, 0x6f, 0x72, 0x65, 0x20, 0x74, 0x68, 0x65, 0x79, 0x20, 0x63, 0x61,
+	0x6d, 0x65, 0x20, 0x69, 0x6e, 0x2e, 0x0a, 0x50, 0x4b, 0x01, 0x02, 0x14,
+	0x03, 0x14, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x50, 0x72, 0x5b, 0x2b,
+	0xe9, 0x05, 0x65, 0x30, 0x00, 0x00, 0x00, 0x30, 0x00, 0x00, 0x00, 0x08,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x80,
+	0x01, 0x00, 0x00, 0x00, 0x00, 0x74, 0x6f, 0x6c, 0x6c, 0x2e, 0x74, 0x78,
+	0x74, 0x50, 0x4b, 0x05, 0x06, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x01,
+	0x00, 0x36, 0x00, 0x00, 0x00, 0x56, 0x00, 0x00, 0x00, 0x00, 0x00 };
+static const unsigned char gz[] = { 0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x02, 0x03, 0x73, 0xcf, 0xcf, 0x4f, 0x29, 0x56, 0x28, 0x4f, 0x2d,
+	0x4a, 0x55, 0xc8, 0x48, 0xcd, 0x49, 0x51, 0x48, 0xcc, 0x4b, 0x51, 0xc8,
+	0x2a, 0x4d, 0x49, 0x4f, 0x4d, 0x51, 0x48, 0x4a, 0x4d, 0xcb, 0x07, 0x0a,
+	0x97, 0x64, 0xa4, 0x56, 0x2a, 0x24, 0x27, 0xe6, 0xa6, 0x2a, 0x64, 0xe6,
+	0xe9, 0x71, 0x01, 0x00, 0x2b, 0xe9, 0x05, 0x65, 0x30, 0x00, 0x00,
+	0x00 };
+
+static const char page[] =
+    "<!DOCTYPE html><html><head><title>Toll</title><script>var gate = "
+    "document.getElementById('gate'); gate.hidden = false;</script></head>"
+    "<body><p>At the gate of the town.</p></body></html>\n";
+static const char script[] =
+    "#!/bin/sh\nset -e\nprintf 'hello, %s\\n' \"$1\"\n";
+static const char mail[] =
+    "From: a@example.org\r\nTo: b@example.org\r\nSubject: toll\r\n"
+    "Date: Tue, 18 Nov 2025 10:00:00 +0000\r\n"
+    "MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nHello.\r\n";
+static const char pdf[] =
+    "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n"
+    "2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n"
+    "3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] >>\nendobj\n"
+    "xref\n0 4\n0000000000 65535 f \n0000000009 00000 n \n"
+    "0000000058 00000 n \n0000000115 00000 n \n"
+    "trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n184\n%%EOF\n";
+static const char rtf[] =
+    "{\\rtf1\\ansi\\deff0{\\fonttbl{\\f0 Times;}}\\f0 At the gate.\\par}\n";
+
+#define BYTES(a) (a), sizeof(a)
+#define TEXT(s) (s), sizeof(s) - 1
+
+static const struct engine_sample fixed[] = {
+	{ "an empty object", TEXT("") },
+	{ "four bytes", TEXT("test") },
+	{ "a text", TEXT("Goods were held and judged before they came in.\n") },
+	{ "a page", TEXT(page) },
+	{ "a script", TEXT(script) },
+	{ "a mail", TEXT(mail) },
+	{ "JSON", TEXT("{\"toll\":[1,2,3],\"gate\":null}") },
+	{ "a PDF", TEXT(pdf) },
+	{ "an RTF", TEXT(rtf) },
+	{ "a PNG", BYTES(png) },
+	{ "a GIF", BYTES(gif) },
+	{ "a zip", BYTES(zip) },
+	{ "a gzip", BYTES(gz) },
+};
+
+static void
+put(unsigned char *p, size_t at, unsigned int bytes, uint32_t v)
+{
+	for (unsigned int i = 0; i < bytes; i++)
+		p[at + i] = (unsigned char)(v >> (8 * i));
+}
+
+/* A program for Windows that returns at once. */
+static struct engine_sample
+windows_program(void)
+{
+	static unsigned char p[PE_LEN];
+	static const struct {
+		uint16_t at;
+		uint8_t bytes;
+		uint32_t value;
+	} rows[] = {
+		{ 0x3c, 4, PE_HEAD }, { PE_HEAD, 4, 0x4550 }, /* "PE" */
+		{ PE_HEAD + 4, 2, 0x14c },                    /* i386 */
+		{ PE_HEAD + 6, 2, 1 },                        /* sections */
+		{ PE_HEAD + 20, 2, 0xe0 },         /* optional header */
+		{ PE_HEAD + 22, 2, 0x102 },        /* executable, 32 bit */
+		{ PE_OPTIONAL, 2, 0x10b },         /* PE32 */
+		{ PE_OPTIONAL + 4, 4, 0x200 },     /* code */
+		{ PE_OPTIONAL + 16, 4, 0x1000 },   /* entry point */
+		{ PE_OPTIONAL + 20, 4, 0x1000 },   /* base of code */
+		{ PE_OPTIONAL + 24, 4, 0x2000 },   /* base of data */
+		{ PE_OPTIONAL + 28, 4, 0x400000 }, /* base of the image */
+		{ PE_OPTIONAL + 32, 4, 0x1000 },   /* alignment in memory */
+		{ PE_OPTIONAL + 36, 4, 0x200 },    /* in the file */
+		{ PE_OPTIONAL + 40, 2, 4 },        /* system version */
+		{ PE_OPTIONAL + 48, 2, 4 },        /* subsystem version */
+		{ PE_OPTIONAL + 56, 4, 0x2000 },   /* image */
+		{ PE_OPTIONAL + 60, 4, 0x200 },    /* heads */
+		{ PE_OPTIONAL + 68, 2, 3 },        /* console */
+		{ PE_OPTIONAL + 72, 4, 0x100000 }, /* stack */
+		{ PE_OPTIONAL + 76, 4, 0x1000 },
+		{ PE_OPTIONAL + 80, 4, 0x100000 }, /* heap */
+		{ PE_OPTIONAL + 84, 4, 0x1000 },
+		{ PE_OPTIONAL + 92, 4, 16 },  /* directories */
+		{ PE_SECTION + 8, 4, 0x200 }, /* in memory */
+		{ PE_SECTION + 12, 4, 0x1000 },
+		{ PE_SECTION + 16, 4, 0x200 }, /* in the file */
+		{ PE_SECTION + 20, 4, 0x200 },
+		{ PE_SECTION + 36, 4, 0x60000020 }, /* code, may run */
+		{ 0x200, 1, 0xc3 },                 /* ret */
+	};
+
+	memcpy(p, "MZ", 2);
+	memcpy(p + PE_SECTION, ".text", 5);
+	for (size_t i = 0; i < COUNTOF(rows); i++)
+		put(p, rows[i].at, rows[i].bytes, rows[i].value);
+	return (struct engine_sample){ "a Windows program", p, sizeof(p) };
+}
+
+/* The first part of this program itself, as it lies in memory. */
+static int
+find_own(struct dl_phdr_info *info, size_t size, void *ctx)
+{
+	struct engine_sample *s = ctx;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+
+		if (h->p_type != PT_LOAD || h->p_offset != 0)
+			continue;
+		s->data = (const void *)(info->dlpi_addr + h->p_vaddr);
+		s->len = h->p_filesz;
+	}
+	return 1; /* the program is the first; no others */
+}
+
+size_t
+engine_samples(struct engine_sample out[ENGINE_SAMPLES_MAX])
+{
+	struct engine_sample own = { "a Linux program", "", 0 };
+	size_t n = COUNTOF(fixed);
+
+	_Static_assert(COUNTOF(fixed) + 2 <= ENGINE_SAMPLES_MAX, "samples");
+	memcpy(out, fixed, sizeof(fixed));
+	out[n++] = windows_program();
+	(void)dl_iterate_phdr(find_own, &own);
+	out[n++] = own;
+	return n;
+}
