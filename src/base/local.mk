@@ -5,7 +5,7 @@ src_libbase_a_SOURCES = src/base/check.h src/base/check.c src/base/str.h src/bas
   src/base/idgen.h src/base/idgen.c src/base/outcome.def src/base/outcome.h src/base/outcome.c \
   src/base/scan.h src/base/scan.c src/base/scan_opts.def src/base/metrics.def src/base/metrics.h src/base/metrics.c
   src/base/scan.h src/base/scan_opts.def src/base/metrics.def src/base/metrics.h src/base/metrics.c
-  src/base/scan.h src/base/sigfile.h src/base/sigfile.c src/base/metrics.def src/base/metrics.h src/base/metrics.c
+src_libbase_a_SOURCES += src/base/sigfile.h src/base/sigfile.c
 BASE_LIBS = src/libbase.a $(CRYPTO_LIBS)
 if HAVE_CMOCKA
 BASE_TESTS = tests/unit/test_str tests/unit/test_buf tests/unit/test_arena tests/unit/test_clock tests/unit/test_timerq tests/unit/test_outcome \

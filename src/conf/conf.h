@@ -50,6 +50,7 @@ enum { CONF_LOG_ACCESS_ALL, CONF_LOG_ACCESS_NOTCLEAN, CONF_LOG_ACCESS_OFF };
 enum { CONF_LOG_URL_FULL, CONF_LOG_URL_NOQUERY, CONF_LOG_URL_HOST };
 enum { CONF_SCAN_PREVIEW_ON, CONF_SCAN_PREVIEW_AUTO, CONF_SCAN_PREVIEW_OFF };
 enum { CONF_BYTECODE_SECURITY_SIGNED, CONF_BYTECODE_SECURITY_PARANOID };
+enum { CONF_RELOAD_LOW_MEMORY_KEEP, CONF_RELOAD_LOW_MEMORY_STOP_FIRST };
 enum { CONF_METHODS_BOTH, CONF_METHODS_REQMOD, CONF_METHODS_RESPMOD };
 
 /* A directive in a <Service> block that the table does not have: a module's. */
@@ -147,7 +148,8 @@ bool conf_changed(const struct conf *a, const struct conf *b,
     enum conf_class class, struct buf *out);
 /*
  * Canonical digest (SHA-256) of the settings of the service that can change a
- * verdict: values only, in the order of the table, then its extra directives.
+ * verdict: values only, in the order of the table. Without those of class LOAD,
+ * which count from the load on, and without directives of a module.
  */
 int conf_verdict_digest(const struct conf *c, const struct conf_service *s,
     unsigned char out[32]) MUST_CHECK;

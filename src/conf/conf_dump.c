@@ -361,18 +361,14 @@ digest_text(struct buf *out, const struct conf *c, const struct conf_service *s)
 
 	for (size_t i = 0; i < conf_ndirectives; i++) {
 		d = &conf_directives[i];
-		if (!d->verdict)
+		/* what takes part in loading is in the engine's digest */
+		if (!d->verdict || d->class == CONF_LOAD)
 			continue;
 		service = d->scope != CONF_GLOBAL;
 		(void)buf_printf(out, "%s ", d->name);
 		(void)conf_print(out, d,
 		    conf_field_const(d,
 			service ? (const void *)s : (const void *)c, service));
-		(void)buf_append_str(out, "\n");
-	}
-	for (size_t i = 0; i < s->nextra; i++) {
-		(void)conf_print_quoted(out, slice_of(s->extra[i].name));
-		(void)conf_print_quoted(out, slice_of(s->extra[i].value));
 		(void)buf_append_str(out, "\n");
 	}
 }

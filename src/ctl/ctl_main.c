@@ -139,6 +139,9 @@ from_parent(void *ctx, struct chan *chan, struct chan_msg *m)
 	case MSG_GENERATION:
 		memcpy(&c->loaded, m->payload, sizeof(c->loaded));
 		break;
+	case MSG_UNLOAD:
+		c->loaded.generation = 0;
+		break;
 	case MSG_DRAIN:
 		c->draining = true;
 		break;

@@ -49,6 +49,13 @@ struct engine_info {
 };
 
 /*
+ * Whether the signature files can be opened, by this account; before the
+ * process is confined, where all would look as if they were missing. 0, or -1
+ * with the reason.
+ */
+int engine_check_files(
+    const char *database, char *err, size_t errlen) MUST_CHECK;
+/*
  * Everything that the library and the C library read of the system when they
  * first need it (character sets, time zone, libraries that are opened at run
  * time), so that engine_open() and scans do without: afterwards the process

@@ -335,6 +335,13 @@ pause_ms(long ms)
 	(void)nanosleep(&t, NULL);
 }
 
+/* Gone just now, of a folder that is there: it was being replaced. */
+static bool
+is_passing(const char *path)
+{
+	return errno == ENOENT && access(path, F_OK) == 0;
+}
+
 static struct engine *
 open_path(
     const struct engine_load *load, const char *path, char *err, size_t errlen)
@@ -347,8 +354,8 @@ open_path(
 		if (i > 0)
 			pause_ms(LOAD_PAUSE_MS);
 		set = dbset_open(path, err, errlen);
-		if (set == NULL && errno == ENOENT && access(path, F_OK) == 0)
-			continue; /* one was being replaced just then */
+		if (set == NULL && is_passing(path))
+			continue;
 		if (set == NULL)
 			return NULL;
 		e = load_once(load, path, set, err, errlen);
@@ -361,6 +368,23 @@ open_path(
 		    "%s: files change while they are loaded", path);
 	}
 	return NULL;
+}
+
+int
+engine_check_files(const char *database, char *err, size_t errlen)
+{
+	struct dbset *set;
+	bool passing;
+
+	db_remember_account();
+	if (strcmp(database, "embedded") == 0)
+		return 0;
+	set = dbset_open(database, err, errlen);
+	passing = set == NULL && is_passing(database);
+	if (set == NULL && !passing)
+		return -1;
+	dbset_free(&set);
+	return 0;
 }
 
 int

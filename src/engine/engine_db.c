@@ -121,24 +121,32 @@ by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* Of this process: looked up once, while the system's files can be read. */
+static char account[40];
+
+void
+db_remember_account(void)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+
+	if (pw != NULL)
+		(void)snprintf(
+		    account, sizeof(account), "account %.31s", pw->pw_name);
+	else
+		(void)snprintf(
+		    account, sizeof(account), "uid %u", (unsigned)geteuid());
+}
+
 /* errno, and for whom: it is not the account that the operator is. */
 static void
 cannot_read(const char *path, const char *name, char *err, size_t errlen)
 {
 	int error = errno;
-	const char *why = strerror(error);
 	bool denied = error == EACCES || error == EPERM;
-	const struct passwd *pw = denied ? getpwuid(geteuid()) : NULL;
-	char who[64] = "";
 
-	if (pw != NULL)
-		(void)snprintf(
-		    who, sizeof(who), " for the account %.31s", pw->pw_name);
-	else if (denied)
-		(void)snprintf(
-		    who, sizeof(who), " for the uid %u", (unsigned)geteuid());
-	(void)snprintf(err, errlen, "%s%s%s: %s%s%s", path,
-	    name[0] != '\0' ? "/" : "", name, why, who,
+	(void)snprintf(err, errlen, "%s%s%s: %s%s%s%s", path,
+	    name[0] != '\0' ? "/" : "", name, strerror(error),
+	    denied ? " for the " : "", denied ? account : "",
 	    denied ? ", which must be able to read it" : "");
 	errno = error;
 }

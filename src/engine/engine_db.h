@@ -19,6 +19,11 @@ struct dbset;
  */
 struct dbset *dbset_open(const char *path, char *err, size_t errlen);
 void dbset_free(struct dbset **s);
+/*
+ * For the words when something may not be read. Before the process is
+ * confined; it reads files of the system.
+ */
+void db_remember_account(void);
 /* Whether the path still holds the files that were opened, unchanged. */
 bool dbset_same(const struct dbset *s);
 /*

@@ -75,7 +75,12 @@ struct msg_listener {
 	uint32_t kind; /* enum listener_kind */
 	char name[96]; /* as configured, for logs */
 };
-enum listener_kind { LISTENER_ICAP, LISTENER_CONTROL, LISTENER_METRICS };
+enum listener_kind {
+	LISTENER_ICAP,
+	LISTENER_CONTROL,
+	LISTENER_METRICS,
+	LISTENER_CLAMD /* the clamd-compatible one, for freshclam */
+};
 struct msg_slot_dir {
 	uint32_t slot;
 	uint32_t jail;  /* enum msg_jail */
@@ -90,8 +95,11 @@ struct msg_loaded {
 	uint32_t generation;
 	uint32_t signatures;
 	uint64_t loaded_wall_us;
+	uint64_t built_wall_us; /* when the signatures were made, 0: unknown */
+	uint64_t memory;        /* bytes that they take, measured; 0: unknown */
 	uint32_t load_ms;
 	uint32_t embedded;        /* 1: tolsey's own small set */
+	uint32_t daily;           /* version of daily.cvd, 0: there is none */
 	char engine[32];          /* "ClamAV 1.4.6" */
 	char database[96];        /* "main 62, daily 27780, 3 other files" */
 	unsigned char digest[32]; /* engine and signatures, for the ISTag */
@@ -160,8 +168,9 @@ struct msg_status {
 	uint32_t loading;              /* 1: a loader is at work */
 	uint32_t workers, workers_max; /* configured */
 	uint32_t loader_lost; /* 1: it died; its workers go on meanwhile */
-	char last_reload_error[MSG_TEXT_MAX];
-	uint32_t sandbox;                 /* enum msg_sandbox */
+	uint64_t last_reload_wall_us; /* when one last ended, 0: none yet */
+	char last_reload_error[MSG_TEXT_MAX]; /* "": it succeeded */
+	uint32_t sandbox;                     /* enum msg_sandbox */
 	uint32_t confined[MSG_NCONFINED]; /* as of sandbox/protections.def */
 	struct msg_status_child children[24];
 };

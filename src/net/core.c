@@ -50,6 +50,49 @@ wake_waiting(struct net_core *c)
 	tx_ready(tx);
 }
 
+static void
+remember(struct net_core *c, const struct msg_loaded *loaded)
+{
+	struct net_generation *g =
+	    &c->recent[loaded->generation % NET_CORE_RECENT];
+
+	g->number = loaded->generation;
+	memcpy(g->digest, loaded->digest, sizeof(g->digest));
+}
+
+static const unsigned char *
+digest_of(const struct net_core *c, uint32_t generation)
+{
+	const struct net_generation *g =
+	    &c->recent[generation % NET_CORE_RECENT];
+
+	return g->number == generation && generation != 0 ? g->digest : NULL;
+}
+
+void
+net_core_tag(const struct net_core *c, const struct service_set *set,
+    const struct service *svc, uint32_t generation, char out[SERVICE_TAG_LEN])
+{
+	const unsigned char *older = digest_of(c, generation);
+	bool present = older == NULL || generation == c->loaded.generation;
+
+	/* the tags of the newest snapshot are kept, those of others stale */
+	if ((present && set == c->set) ||
+	    service_tag(set, svc, present ? engine_digest(c) : older, out) ==
+		-1)
+		memcpy(out, svc->istag, SERVICE_TAG_LEN);
+}
+
+int
+net_core_unload(struct net_core *c)
+{
+	memset(&c->loaded, 0, sizeof(c->loaded));
+	c->loading = true;
+	METRIC_SET(generation, 0);
+	METRIC_SET(signatures, 0);
+	return service_set_tags(c->set, NULL);
+}
+
 int
 net_core_generation(struct net_core *c, const struct msg_loaded *loaded)
 {
@@ -58,6 +101,7 @@ net_core_generation(struct net_core *c, const struct msg_loaded *loaded)
 		if (loaded->generation != c->loaded.generation)
 			killers_forget(c->killers);
 		c->loaded = *loaded;
+		remember(c, loaded);
 		METRIC_SET(generation, loaded->generation);
 		METRIC_SET(signatures, loaded->signatures);
 		METRIC_SET(signatures_loaded_timestamp_seconds,

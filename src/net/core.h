@@ -17,9 +17,15 @@
 #include "service/registry.h"
 
 #define NET_CORE_BUCKETS 256
+#define NET_CORE_RECENT 4
 
 struct tx;
 TAILQ_HEAD(tx_list, tx);
+
+struct net_generation {
+	uint32_t number; /* 0: empty */
+	unsigned char digest[32];
+};
 
 struct net_core {
 	struct timerq *tq;
@@ -28,7 +34,10 @@ struct net_core {
 	struct killers *killers;  /* of the present generation */
 	struct service_set *set;  /* of the newest configuration */
 	struct msg_loaded loaded; /* generation 0: no signatures yet */
-	bool loading;  /* at start: worth waiting for, up to StartWait */
+	/* digests of the last ones, for transactions that one of them scanned
+	 */
+	struct net_generation recent[NET_CORE_RECENT];
+	bool loading;  /* none yet: worth waiting for, up to StartWait */
 	bool draining; /* TERM came: OPTIONS 503, connections close */
 	struct tx_list waiting; /* transactions in WAIT */
 	struct tx_list all;
@@ -43,6 +52,14 @@ void net_core_free(struct net_core *c);
 /* A generation serves (loaded), or there is none for now (NULL). */
 int net_core_generation(
     struct net_core *c, const struct msg_loaded *loaded) MUST_CHECK;
+/* The present generation goes before the next one is there. 0 or -1. */
+int net_core_unload(struct net_core *c) MUST_CHECK;
+/*
+ * The ISTag of a service of that snapshot under that generation (0: the
+ * present one), in out.
+ */
+void net_core_tag(const struct net_core *c, const struct service_set *set,
+    const struct service *svc, uint32_t generation, char out[SERVICE_TAG_LEN]);
 /* A new snapshot for the transactions to come. Takes a reference. */
 int net_core_set(struct net_core *c, struct service_set *set) MUST_CHECK;
 /* sched's done(): finds the transaction by its id and tells it. */

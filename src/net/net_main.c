@@ -422,6 +422,16 @@ got_generation(struct net *n, const struct msg_loaded *m)
 		log_error("no-istag", "generation=%u", m->generation);
 }
 
+/* The memory of the signatures is needed for the next ones. */
+static void
+unload(struct net *n)
+{
+	log_notice("unloading", "connections=%u", n->conns.count);
+	sched_unload(n->core.sched);
+	if (net_core_unload(&n->core) == -1)
+		log_error("no-istag", "generation=0");
+}
+
 static void
 from_parent(void *ctx, struct chan *c, struct chan_msg *m)
 {
@@ -473,6 +483,10 @@ from_parent(void *ctx, struct chan *c, struct chan_msg *m)
 		break;
 	case MSG_GENERATION:
 		got_generation(n, m->payload);
+		break;
+	case MSG_UNLOAD:
+		if (n->serving)
+			unload(n);
 		break;
 	case MSG_NO_GENERATION:
 		if (n->serving && net_core_generation(&n->core, NULL) == -1)

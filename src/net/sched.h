@@ -105,6 +105,10 @@ void sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
 void sched_violation(struct sched *s, uint64_t incarnation, const char *why);
 /* Workers of an older generation get no new jobs, and are retired when idle. */
 void sched_generation(struct sched *s, uint32_t generation);
+/* All workers are retired when idle; jobs wait for those of the next one. */
+void sched_unload(struct sched *s);
+/* Workers of a generation that has not begun to serve, and never will, end. */
+void sched_loader_gone(struct sched *s, uint32_t generation);
 unsigned int sched_workers(
     const struct sched *s); /* of the present generation */
 unsigned int sched_wanted(const struct sched *s); /* what the loader keeps */

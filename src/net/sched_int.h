@@ -128,6 +128,7 @@ struct sched {
 	struct worker_list longest; /* heavy ones, since when they are */
 	unsigned int present;       /* usable, of the present generation */
 	unsigned int serving, nidle, bulk, nheavy;
+	bool unloaded; /* there are none to ask for before the next one */
 	uint32_t generation;
 
 	struct replacing_list replacing;

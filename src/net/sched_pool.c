@@ -276,7 +276,7 @@ pool_check(struct sched *s)
 	uint64_t now = clock_mono_us();
 	bool small, still;
 
-	if (nobody_waits(s))
+	if (nobody_waits(s) || s->unloaded)
 		return;
 	look_again(s);
 	small = small_is_stuck(s);

@@ -588,9 +588,37 @@ retire_old(struct sched *s)
 }
 
 void
+sched_unload(struct sched *s)
+{
+	struct worker *w, *next;
+
+	s->unloaded = true;
+	TAILQ_FOREACH_SAFE(w, &s->workers, link, next)
+	{
+		w->retiring = true;
+		worker_give_back(w); /* it waits for the next generation */
+		worker_retire_if_idle(w);
+	}
+	workers_recount(s);
+}
+
+void
+sched_loader_gone(struct sched *s, uint32_t generation)
+{
+	struct worker *w, *next;
+
+	if (generation <= s->generation)
+		return; /* they go on without it */
+	TAILQ_FOREACH_SAFE(w, &s->workers, link, next)
+	if (w->id.generation == generation)
+		worker_remove(w);
+}
+
+void
 sched_generation(struct sched *s, uint32_t generation)
 {
 	s->generation = generation;
+	s->unloaded = false;
 	workers_recount(s);
 	retire_old(s);
 	sched_dispatch(s);

@@ -96,8 +96,9 @@ struct tx {
 	int lent_fd;
 	enum sched_how done_how;
 	struct scan_answer answer;
-	uint32_t generation;
-	bool scanned; /* the whole object had its answer */
+	uint32_t generation; /* of the signatures that scanned it last, or 0 */
+	char istag[SERVICE_TAG_LEN]; /* of the present answer */
+	bool scanned;                /* the whole object had its answer */
 	bool retried;
 	uint64_t last_scan_us;
 	uint64_t scan_left_us;     /* of the object's one deadline */

@@ -35,17 +35,21 @@ tx_may_206(const struct tx *tx)
 	       (h->allow_204 || (h->has_preview && !tx->sent_100));
 }
 
+/* The tag is of what scanned it, if that was an older generation (IS-03). */
 static struct icap_out_common
-common(const struct tx *tx)
+common(struct tx *tx)
 {
 	struct icap_out_common c = { .wall_us = clock_wall_us(),
 		.close = tx->close || tx->core->draining,
 		.server = tx->core->server };
+	const struct service *svc = tx->svc;
 
-	if (tx->svc != NULL)
-		c.istag = slice_of(tx->svc->istag);
-	else if (tx->set->conf->nservices > 0)
-		c.istag = slice_of(tx->set->services[0].istag);
+	if (svc == NULL && tx->set->conf->nservices > 0)
+		svc = &tx->set->services[0];
+	if (svc != NULL) {
+		net_core_tag(tx->core, tx->set, svc, tx->generation, tx->istag);
+		c.istag = slice_of(tx->istag);
+	}
 	return c;
 }
 

@@ -180,6 +180,7 @@ loader_ended(void *ctx, struct chan *c, enum chan_end how, const char *why)
 	/* its workers go on: they have channels of their own */
 	log_info("loader-gone", "generation=%u why=\"%s\"", l->generation,
 	    how == CHAN_EOF ? "end" : why);
+	sched_loader_gone(l->w->sched, l->generation);
 	loader_free(l);
 }
 

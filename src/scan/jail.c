@@ -22,6 +22,7 @@
 
 #define MAX_DEPTH 64
 #define OOM_SCORE 900 /* of all processes, workers are the ones to go */
+#define OOM_SCORE_LOADING "1000" /* the former signatures go on then */
 #define MAX_DESCRIPTORS 256
 
 /* Sanitizers reserve terabytes of address space. */
@@ -154,19 +155,32 @@ jail_host_mapped(const struct jail_host *h)
 	return v * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* It is only a wish. */
+static void
+set_oom_score(const struct jail_host *h, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (pwrite(h->oom_fd, text, n, 0) != (ssize_t)n)
+		log_debug("oom-score", "why=%s", strerror(errno));
+}
+
 void
 jail_host_fork(const struct jail_host *h, bool about_to)
 {
 	char text[16];
-	int n = snprintf(text, sizeof(text), "%d", OOM_SCORE);
 
 	if (h->oom[0] == '\0')
 		return;
-	if (!about_to)
-		n = (int)str_copy(text, sizeof(text), slice_of(h->oom));
-	/* it is only a wish */
-	if (pwrite(h->oom_fd, text, (size_t)n, 0) != n)
-		log_debug("oom-score", "why=%s", strerror(errno));
+	(void)snprintf(text, sizeof(text), "%d", OOM_SCORE);
+	set_oom_score(h, about_to ? text : h->oom);
+}
+
+void
+jail_host_loading(const struct jail_host *h, bool loading)
+{
+	if (h->oom[0] != '\0')
+		set_oom_score(h, loading ? OOM_SCORE_LOADING : h->oom);
 }
 
 static void remove_below(int fd, unsigned int depth);

@@ -46,6 +46,11 @@ struct jail_host {
 void jail_host_open(struct jail_host *h);
 void jail_host_close(struct jail_host *h);
 uint64_t jail_host_mapped(const struct jail_host *h); /* bytes, 0: unknown */
+/*
+ * From now on it is the first to go when memory runs out, or no longer: while
+ * signatures are loaded, the former ones are served by others.
+ */
+void jail_host_loading(const struct jail_host *h, bool loading);
 /* Just before a fork, and in the parent behind it. */
 void jail_host_fork(const struct jail_host *h, bool about_to);
 

@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ipc/chan.h"
 #include "scan/jail.h"
@@ -22,6 +23,8 @@
 /* Of workers that give way: a third of the time beside a normal one. */
 #define YIELD_NICE 5
 #define RETIRE_US 1000000 /* a worker has so long to see its channel closed */
+#define FORK_PAUSE_US ((uint64_t)5000) /* at least, between the first forks */
+#define FORK_PAUSE_MAX_US ((uint64_t)200000)
 
 struct slot {
 	struct loader *l;
@@ -48,8 +51,9 @@ struct loader {
 	struct event *reaper;
 	uint32_t count; /* workers forked */
 	bool serving, draining;
-	void (*idle)(void *ctx);
-	void *idle_ctx;
+	bool served; /* the first workers are there: others come at once */
+	struct event *fork_timer; /* for the first ones */
+	struct loader_ops ops;
 };
 
 static struct jail
@@ -182,26 +186,33 @@ wanted_by(const struct net *n)
 	return count > 0 ? count : 1;
 }
 
-/* As many as its net wants, in slots that are free. */
-static void
-fill(struct net *n)
+/* One more, if its net wants more and a slot is free. */
+static bool
+fill_one(struct net *n)
 {
 	struct loader *l = n->l;
-	unsigned int count, wanted;
 
-	if (!l->serving || l->draining || n->chan == NULL)
-		return;
-	count = count_of(n);
-	wanted = wanted_by(n);
-	for (size_t i = 0; i < l->nslots && count < wanted; i++) {
+	if (!l->serving || l->draining || n->chan == NULL ||
+	    count_of(n) >= wanted_by(n))
+		return false;
+	for (size_t i = 0; i < l->nslots; i++) {
 		struct slot *s = l->slots[i];
 
 		if (net_of(s) != n || s->pid != 0 ||
 		    event_pending(s->timer, EV_TIMEOUT, NULL))
 			continue;
 		spawn(s);
-		count++;
+		return true;
 	}
+	return false;
+}
+
+/* As many as its net wants; the first ones come by and by. */
+static void
+fill(struct net *n)
+{
+	while (n->l->served && fill_one(n))
+		;
 }
 
 static void
@@ -267,7 +278,7 @@ on_child(evutil_socket_t sig, short what, void *ctx)
 			ended(s, status);
 	}
 	if (l->draining && !any_alive(l))
-		l->idle(l->idle_ctx);
+		l->ops.idle(l->ops.ctx);
 }
 
 static void
@@ -381,23 +392,70 @@ net_ended(void *ctx, struct chan *c, enum chan_end how, const char *why)
 static const struct chan_ops net_ops = { .message = from_net,
 	.ended = net_ended };
 
+static void
+fork_again_in(struct loader *l, uint64_t us)
+{
+	struct timeval tv = { (time_t)(us / 1000000),
+		(suseconds_t)(us % 1000000) };
+
+	if (event_add(l->fork_timer, &tv) != 0)
+		log_error("event-failed", "what=forks");
+}
+
+static bool
+fill_some(struct loader *l)
+{
+	for (uint32_t i = 0; i < l->conf.nets && i < MAX_NETS; i++)
+		if (fill_one(&l->nets[i]))
+			return true;
+	return false;
+}
+
+/*
+ * One worker at a time, with pauses of twice what a fork takes: to copy the
+ * page tables of a large engine needs tens of milliseconds of a core that the
+ * scans of the former generation need as well.
+ */
+static void
+on_fork_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct loader *l = ctx;
+	uint64_t began = clock_mono_us(), pause;
+
+	(void)fd;
+	(void)what;
+	if (fill_some(l)) {
+		pause = (clock_mono_us() - began) * 2;
+		if (pause < FORK_PAUSE_US)
+			pause = FORK_PAUSE_US;
+		fork_again_in(
+		    l, pause < FORK_PAUSE_MAX_US ? pause : FORK_PAUSE_MAX_US);
+	} else if (!l->draining && !any_alive(l)) {
+		fork_again_in(l, FORK_PAUSE_MAX_US);
+	} else if (!l->draining) {
+		l->served = true;
+		l->ops.served(l->ops.ctx);
+	}
+}
+
 struct loader *
-loader_new(struct event_base *base, void (*idle)(void *ctx), void *ctx)
+loader_new(struct event_base *base, const struct loader_ops *ops)
 {
 	struct loader *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
 	l->base = base;
-	l->idle = idle;
-	l->idle_ctx = ctx;
+	l->ops = *ops;
 	l->conf.nets = 1;
 	for (uint32_t i = 0; i < MAX_NETS; i++) {
 		l->nets[i].l = l;
 		l->nets[i].number = i;
 	}
 	l->reaper = evsignal_new(base, SIGCHLD, on_child, l);
-	if (l->reaper == NULL || event_add(l->reaper, NULL) != 0)
+	l->fork_timer = event_new(base, -1, 0, on_fork_timer, l);
+	if (l->reaper == NULL || l->fork_timer == NULL ||
+	    event_add(l->reaper, NULL) != 0)
 		loader_free(&l);
 	return l;
 }
@@ -432,6 +490,8 @@ loader_free(struct loader **lp)
 		chan_free(&l->nets[i].chan);
 	if (l->reaper != NULL)
 		event_free(l->reaper);
+	if (l->fork_timer != NULL)
+		event_free(l->fork_timer);
 	free(l);
 	*lp = NULL;
 }
@@ -509,7 +569,7 @@ loader_serve(struct loader *l, const struct loader_conf *c)
 {
 	l->conf = *c;
 	l->serving = true;
-	fill_all(l);
+	fork_again_in(l, 0);
 }
 
 void
@@ -517,5 +577,5 @@ loader_drain(struct loader *l)
 {
 	l->draining = true;
 	if (!any_alive(l))
-		l->idle(l->idle_ctx);
+		l->ops.idle(l->ops.ctx);
 }

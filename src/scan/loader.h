@@ -26,9 +26,14 @@ struct loader_conf {
 	struct jail_host host;
 };
 
-/* idle is called when a draining loader has no worker left. NULL: no memory. */
+struct loader_ops {
+	void (*served)(void *ctx); /* the first workers have been forked */
+	void (*idle)(void *ctx);   /* it drains, and no worker is left */
+	void *ctx;
+};
+/* NULL: no memory. */
 struct loader *loader_new(
-    struct event_base *base, void (*idle)(void *ctx), void *ctx);
+    struct event_base *base, const struct loader_ops *ops);
 /* Ends every worker (SIGKILL) and removes its folder. */
 void loader_free(struct loader **l);
 
@@ -45,7 +50,7 @@ int loader_probe(struct loader *l, const struct loader_conf *c,
     struct sandbox_report *r, char *err, size_t errlen) MUST_CHECK;
 /* The channel to a net, taken over; replaces a former one of that number. */
 int loader_add_net(struct loader *l, uint64_t number, int fd) MUST_CHECK;
-/* From now on every slot has a worker. */
+/* From now on every slot has a worker; one after another gets its first. */
 void loader_serve(struct loader *l, const struct loader_conf *c);
 /* No worker is replaced any more; idle when all have ended. */
 void loader_drain(struct loader *l);

@@ -34,6 +34,7 @@
 #define CONF_TEXT_MAX ((size_t)16 << 20)
 #define LOAD_NICE 10
 #define CATEGORIES_MAX ((size_t)65536)
+#define END_NICE 19 /* to give back the memory of an engine takes a while */
 
 /* The one context of the process. */
 struct scan {
@@ -295,7 +296,9 @@ load(struct scan *s, char *err, size_t errlen)
 		return -1;
 	}
 	lowered = lower_priority() == 0;
+	jail_host_loading(&s->host, true);
 	rc = load_in(s, dir, err, errlen);
+	jail_host_loading(&s->host, false);
 	if (lowered && setpriority(PRIO_PROCESS, 0, 0) != 0)
 		log_warn(
 		    "priority", "why=%s", LOG_Q(slice_of(strerror(errno))));
@@ -314,6 +317,8 @@ report_loaded(struct scan *s, uint64_t began_us)
 	m->loaded_wall_us = clock_wall_us();
 	m->load_ms = (uint32_t)((clock_mono_us() - began_us) / 1000);
 	m->embedded = i->embedded;
+	m->built_wall_us = i->built_wall_us;
+	m->daily = i->daily;
 	memcpy(m->engine, i->engine, sizeof(m->engine));
 	memcpy(m->database, i->database, sizeof(m->database));
 	memcpy(m->digest, i->digest, sizeof(m->digest));
@@ -335,7 +340,10 @@ go(struct scan *s)
 		refuse(s, "GO before START and CONF");
 		return;
 	}
-	if (confine(s, err, sizeof(err)) != 0) {
+	/* while it can still be seen why */
+	if (engine_check_files(s->conf->database_directory, err, sizeof(err)) !=
+		0 ||
+	    confine(s, err, sizeof(err)) != 0) {
 		refuse(s, err);
 		return;
 	}
@@ -418,6 +426,15 @@ static const struct chan_ops parent_ops = { .message = from_parent,
 	.ended = parent_ended };
 
 static void
+on_served(void *ctx)
+{
+	struct scan *s = ctx;
+	struct msg_none none = { 0 };
+
+	(void)chan_queue(s->parent, MSG_SERVING, &none, -1);
+}
+
+static void
 on_idle(void *ctx)
 {
 	finish(ctx, EXIT_SUCCESS);
@@ -435,13 +452,16 @@ on_flush(evutil_socket_t fd, short what, void *ctx)
 static int
 init(struct scan *s)
 {
+	struct loader_ops ops = {
+		.served = on_served, .idle = on_idle, .ctx = s
+	};
 	struct timeval second = { 1, 0 };
 
 	s->base = event_base_new();
 	if (s->base == NULL)
 		return -1;
 	s->flush = event_new(s->base, -1, EV_PERSIST, on_flush, s);
-	s->loader = loader_new(s->base, on_idle, s);
+	s->loader = loader_new(s->base, &ops);
 	s->parent = chan_new(
 	    s->base, CHANNEL_FD, ROLE_SCAN, ROLE_PARENT, &parent_ops, s);
 	if (s->flush == NULL || s->loader == NULL || s->parent == NULL)
@@ -488,6 +508,7 @@ main(int argc, char *argv[])
 	while (!s.finished && event_base_loop(s.base, EVLOOP_ONCE) == 0)
 		;
 	log_flush();
+	(void)setpriority(PRIO_PROCESS, 0, END_NICE);
 	deinit(&s);
 	return s.status;
 }

@@ -24,11 +24,14 @@ int registry_add(struct registry *r, const struct service_module *m) MUST_CHECK;
 const struct service_module *registry_find(
     const struct registry *r, const char *name);
 
+#define SERVICE_TAG_LEN 33 /* of an ISTag, with NUL */
+
 struct service {
 	const struct service_module *module;
 	void *instance;
 	const struct conf_service *conf;
-	char istag[33]; /* set by service_set_tags(), "" before */
+	/* set by service_set_tags(), "" before */
+	char istag[SERVICE_TAG_LEN];
 };
 /* All services of a snapshot; reference-counted, keeps the conf. */
 struct service_set {
@@ -45,6 +48,12 @@ struct service_set *service_set_ref(struct service_set *s);
 void service_set_unref(struct service_set **s);
 /* By name or alias, "" = default. NULL when there is none. */
 struct service *service_set_find(struct service_set *s, struct slice name);
+/*
+ * ISTag of one service for a generation whose engine has this digest (NULL:
+ * no signatures). 0 or -1.
+ */
+int service_tag(const struct service_set *s, const struct service *svc,
+    const unsigned char *engine_digest, char out[SERVICE_TAG_LEN]) MUST_CHECK;
 /*
  * ISTag of every service from the engine's digest (of msg_loaded; NULL: no
  * signatures) and the settings that can change a verdict. 0 or -1.

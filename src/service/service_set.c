@@ -13,6 +13,7 @@
 #define VERDICT_REVISION "tolsey verdict revision 1"
 #define SETTINGS_MAX ((size_t)1024)
 #define NAMES_MAX ((size_t)512)
+#define DIGEST_TEXT_MAX ((size_t)1 << 20)
 
 /* ---- settings of one <Service> block ---- */
 
@@ -258,23 +259,100 @@ service_set_find(struct service_set *s, struct slice name)
 
 /* ---- ISTag ---- */
 
+static void
+add_words(struct buf *b, const char *value)
+{
+	struct slice rest = slice_of(value), word;
+
+	while (slice_next(&rest, ' ', &word))
+		if (word.len > 0)
+			(void)buf_printf(
+			    b, " %zu:%.*s", word.len, SLICE_FMT(word));
+}
+
+/* The value, not how it is written: 1K is 1024, on is yes. */
+static void
+add_value(struct buf *b, const struct svc_directive *d, const char *value)
+{
+	uint64_t number = 0;
+	unsigned int word = 0;
+	char err[128];
+	bool yes = false;
+
+	switch ((enum conf_type)d->type) {
+	case CONF_STR:
+		(void)buf_printf(b, " %zu:%s", strlen(value), value);
+		break;
+	case CONF_LIST:
+		add_words(b, value);
+		break;
+	case CONF_BOOL:
+		(void)conf_value_bool(value, &yes);
+		(void)buf_printf(b, " %d", yes);
+		break;
+	case CONF_ENUM:
+		(void)conf_value_enum(d->min, value, &word);
+		(void)buf_printf(b, " %u", word);
+		break;
+	default:
+		(void)conf_value_number((enum conf_type)d->type, value, d->min,
+		    d->max, &number, err, sizeof(err));
+		(void)buf_printf(b, " %ju", (uintmax_t)number);
+	}
+}
+
+/* The module's own directives that can change a verdict, in its order. */
 static int
-make_tag(
-    struct service_set *s, struct service *svc, const unsigned char *engine)
+module_digest(const struct service *svc, unsigned char out[HASH_LEN])
+{
+	const struct service_module *m = svc->module;
+	const struct conf_service *c = svc->conf;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, DIGEST_TEXT_MAX);
+	for (size_t i = 0; i < m->ndirectives; i++) {
+		const struct svc_directive *d = &m->directives[i];
+		bool given = false;
+
+		if (!d->verdict)
+			continue;
+		(void)buf_append_str(&b, d->name);
+		for (size_t k = 0; k < c->nextra; k++)
+			if (directive_find(m, c->extra[k].name) == d) {
+				add_value(&b, d, c->extra[k].value);
+				given = true;
+			}
+		if (!given && d->def != NULL && d->def[0] != '\0')
+			add_value(&b, d, d->def);
+		(void)buf_append_str(&b, "\n");
+	}
+	rc = b.failed ? -1 : hash_once(b.p, b.len, out);
+	buf_free(&b);
+	return rc;
+}
+
+int
+service_tag(const struct service_set *s, const struct service *svc,
+    const unsigned char *engine_digest, char out[SERVICE_TAG_LEN])
 {
 	static const unsigned char none[HASH_LEN];
-	unsigned char settings[HASH_LEN], digest[HASH_LEN];
+	unsigned char settings[HASH_LEN], module[HASH_LEN], digest[HASH_LEN];
 	struct hash *h = hash_new();
 	int rc = -1;
 
 	if (h == NULL)
 		return -1;
+	if (engine_digest == NULL)
+		engine_digest = none;
 	if (conf_verdict_digest(s->conf, svc->conf, settings) == 0 &&
+	    module_digest(svc, module) == 0 &&
 	    hash_update(h, VERDICT_REVISION, sizeof(VERDICT_REVISION)) == 0 &&
-	    hash_update(h, engine != NULL ? engine : none, HASH_LEN) == 0 &&
+	    hash_update(h, engine_digest, HASH_LEN) == 0 &&
 	    hash_update(h, settings, sizeof(settings)) == 0 &&
+	    hash_update(h, module, sizeof(module)) == 0 &&
 	    hash_final(h, digest) == 0) {
-		hash_base32(digest, svc->istag, sizeof(svc->istag) - 1);
+		hash_base32(digest, out, SERVICE_TAG_LEN - 1);
 		rc = 0;
 	}
 	hash_free(&h);
@@ -285,7 +363,8 @@ int
 service_set_tags(struct service_set *s, const unsigned char *engine_digest)
 {
 	for (size_t i = 0; i < s->conf->nservices; i++)
-		if (make_tag(s, &s->services[i], engine_digest) == -1)
+		if (service_tag(s, &s->services[i], engine_digest,
+			s->services[i].istag) == -1)
 			return -1;
 	return 0;
 }

@@ -147,6 +147,7 @@ send_status(struct child *c, uint64_t number)
 	s.workers = p->workers;
 	s.workers_max = p->workers_max;
 	s.loader_lost = p->current == NULL && p->loaded.generation != 0;
+	s.last_reload_wall_us = p->last_reload_wall_us;
 	memcpy(s.last_reload_error, p->last_reload_error,
 	    sizeof(s.last_reload_error));
 	s.sandbox = (uint32_t)p->first->sandbox;
@@ -163,15 +164,15 @@ ask_reload(struct child *c, uint64_t number)
 		.generation = p->loaded.generation,
 		.text = "too many are waiting for a reload" };
 
-	if (p->stopping || p->nreload_waiters == PARENT_MAX_WAITERS) {
+	if (number != 0 &&
+	    (p->stopping || p->nreload_waiters == PARENT_MAX_WAITERS)) {
 		if (p->stopping)
 			(void)str_copy(no.text, sizeof(no.text),
 			    SLICE_LIT("shutting down"));
 		(void)chan_queue(c->chan, MSG_RELOAD_RESULT, &no, -1);
 		return;
 	}
-	p->reload_waiters[p->nreload_waiters++] = number;
-	generation_begin(p, "asked by tolseyctl");
+	generation_ask(p, number, "asked");
 }
 
 static void
@@ -247,6 +248,9 @@ child_message(void *ctx, struct chan *chan, struct chan_msg *m)
 		break;
 	case MSG_RELOAD_DB:
 		ask_reload(c, number->number);
+		break;
+	case MSG_DB_CHANGED:
+		generation_notified(c->parent);
 		break;
 	default:
 		break; /* CONF_DONE, DRAINED: its exit says the rest */

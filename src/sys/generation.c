@@ -20,7 +20,6 @@
 #include "sys/parent.h"
 #include "sys/proc.h"
 
-#define STABLE_LOOKS 2 /* looks, 1 s apart, at an unchanged folder */
 #define NEVER UINT64_MAX
 #define RETIRED_MARGIN_MS 30000
 
@@ -40,52 +39,6 @@ loader_free(struct loader *l)
 	free(l);
 }
 
-/* Everybody who asked hears how it ended. */
-static void
-answer_waiters(struct parent *p, bool ok, const char *text)
-{
-	struct msg_reload_result r;
-
-	memset(&r, 0, sizeof(r));
-	r.ok = ok;
-	r.generation = p->loaded.generation;
-	(void)str_copy(r.text, sizeof(r.text), slice_of(text));
-	for (unsigned int i = 0; i < p->nreload_waiters; i++) {
-		r.number = p->reload_waiters[i];
-		children_send(p, ROLE_CTL, MSG_RELOAD_RESULT, &r);
-	}
-	p->nreload_waiters = 0;
-}
-
-/* Who asked while it loaded waits for one that began after the question. */
-static void
-load_again_or_answer(struct parent *p, bool ok, const char *text)
-{
-	if (!p->load_again) {
-		answer_waiters(p, ok, text);
-		return;
-	}
-	p->load_again = false;
-	(void)event_add(p->again_timer, &(struct timeval){ 0, 0 });
-}
-
-/*
- * When to try again without anything having changed: soon while no loader
- * serves, else with the next look at the files.
- */
-static void
-plan_retry(struct parent *p)
-{
-	uint64_t now = clock_mono_us();
-
-	if (p->current == NULL)
-		p->retry_at_us = now + backoff_us(&p->load_fails, 0);
-	else if (p->conf->self_check > 0)
-		p->retry_at_us = now + p->conf->self_check * 1000;
-	else
-		p->retry_at_us = NEVER;
-}
-
 /* The old generation, if any, goes on. */
 static void
 load_failed(struct parent *p, const char *why)
@@ -97,11 +50,14 @@ load_failed(struct parent *p, const char *why)
 	log_error("load-failed", "serving=%u why=%s", p->loaded.generation,
 	    LOG_Q(slice_of(why)));
 	METRIC_INC(reload_failures_total);
+	METRIC_SET(signatures_load_failed, 1);
+	METRIC_SET(signatures_loading, 0);
 	memcpy(p->last_reload_error, t.text, sizeof(p->last_reload_error));
-	plan_retry(p);
+	p->last_reload_wall_us = clock_wall_us();
+	generation_plan_retry(p);
 	if (p->loaded.generation == 0)
 		children_send(p, ROLE_NET | ROLE_CTL, MSG_NO_GENERATION, &t);
-	load_again_or_answer(p, false, t.text);
+	generation_ended_load(p, false, t.text);
 }
 
 /* The longest that its workers may still be at. */
@@ -142,9 +98,10 @@ say_loaded(const struct loader *l, const struct msg_loaded *m)
 	char status[160];
 
 	log_notice("loaded",
-	    "generation=%u signatures=%u load_ms=%u engine=\"%.32s\" "
-	    "database=\"%.96s\"%s",
-	    l->generation, m->signatures, m->load_ms, m->engine, m->database,
+	    "generation=%u signatures=%u load_ms=%u memory=%llu "
+	    "engine=\"%.32s\" database=\"%.96s\"%s",
+	    l->generation, m->signatures, m->load_ms,
+	    (unsigned long long)m->memory, m->engine, m->database,
 	    m->embedded ? " (the embedded set: only for trying out; install "
 			  "clamav-freshclam for the real one)"
 			: "");
@@ -155,27 +112,41 @@ say_loaded(const struct loader *l, const struct msg_loaded *m)
 }
 
 static void
-take_over(struct loader *l, const struct msg_loaded *m)
+remember(struct parent *p, struct loader *l)
+{
+	l->info.generation = l->generation;
+	l->info.memory = memroom_of_process(p->memory, l->pid);
+	p->loaded = l->info;
+	confined_set(p, MSG_CONFINED_SCAN, l->info.have_loader);
+	confined_set(p, MSG_CONFINED_WORKER, l->info.have_worker);
+	p->loaded_fingerprint = l->fingerprint;
+	p->load_fails = 0;
+	p->retry_at_us = NEVER;
+	p->last_reload_error[0] = '\0';
+	p->last_reload_wall_us = clock_wall_us();
+	METRIC_INC(reloads_total);
+	METRIC_SET(signatures_load_failed, 0);
+	METRIC_SET(signatures_loading, 0);
+	METRIC_SET(signatures_memory_bytes, l->info.memory);
+	METRIC_SET(signatures_built_timestamp_seconds,
+	    l->info.built_wall_us / 1000000);
+	METRIC_SET(signatures_load_milliseconds, l->info.load_ms);
+}
+
+/* Its workers are there: from now on they scan, and the old ones end. */
+static void
+take_over(struct loader *l)
 {
 	struct parent *p = l->parent;
-	struct msg_none none = { 0 };
 	struct loader *old = p->current;
 
-	l->loaded = true;
+	l->serving = true;
 	l->since_us = clock_mono_us();
 	(void)event_del(l->timer);
 	p->loading = NULL;
 	p->current = l;
-	p->loaded = *m;
-	p->loaded.generation = l->generation;
-	confined_set(p, MSG_CONFINED_SCAN, m->have_loader);
-	confined_set(p, MSG_CONFINED_WORKER, m->have_worker);
-	p->load_fails = 0;
-	p->retry_at_us = NEVER;
-	p->last_reload_error[0] = '\0';
-	METRIC_INC(reloads_total);
-	say_loaded(l, m);
-	(void)chan_queue(l->chan, MSG_SERVE, &none, -1);
+	remember(p, l);
+	say_loaded(l, &p->loaded);
 	if (l->standby) {
 		l->standby = false;
 		if (old != NULL)
@@ -184,7 +155,18 @@ take_over(struct loader *l, const struct msg_loaded *m)
 	}
 	children_send(p, ROLE_NET | ROLE_CTL, MSG_GENERATION, &p->loaded);
 	retire(old);
-	load_again_or_answer(p, true, "loaded");
+	generation_ended_load(p, true, "loaded");
+}
+
+/* It has the signatures and proved them; it may have workers. */
+static void
+got_loaded(struct loader *l, const struct msg_loaded *m)
+{
+	struct msg_none none = { 0 };
+
+	l->loaded = true;
+	l->info = *m;
+	(void)chan_queue(l->chan, MSG_SERVE, &none, -1);
 }
 
 static void
@@ -195,7 +177,9 @@ loader_message(void *ctx, struct chan *c, struct chan_msg *m)
 
 	(void)c;
 	if (m->type == MSG_LOADED && !l->loaded)
-		take_over(l, m->payload);
+		got_loaded(l, m->payload);
+	else if (m->type == MSG_SERVING && l->loaded && !l->serving)
+		take_over(l);
 	else if (m->type == MSG_REFUSED)
 		(void)str_copy(l->why, sizeof(l->why),
 		    (struct slice){
@@ -231,8 +215,9 @@ load_timeout(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	(void)str_copy(l->why, sizeof(l->why),
-	    l->retired ? SLICE_LIT("it did not end in time")
-		       : SLICE_LIT("loading took longer than LoadTimeout"));
+	    l->retired  ? SLICE_LIT("it did not end in time")
+	    : l->loaded ? SLICE_LIT("it had no workers within LoadTimeout")
+			: SLICE_LIT("loading took longer than LoadTimeout"));
 	(void)kill(l->pid, SIGKILL);
 }
 
@@ -337,13 +322,53 @@ free_set(const struct parent *p)
 static bool
 must_wait(struct parent *p, const char *why)
 {
-	if (p->loading == NULL && free_set(p) != -1)
+	bool room =
+	    free_set(p) != -1 && (!p->stop_first || TAILQ_EMPTY(&p->loaders));
+
+	if (p->loading == NULL && room)
 		return false;
-	if (p->loading == NULL)
+	if (p->loading == NULL && !p->load_again)
 		log_notice(
 		    "load-waits", "for=\"older workers\" why=\"%s\"", why);
 	p->load_again = true;
 	return true;
+}
+
+/*
+ * ReloadLowMemory stop-first: the present generation goes before the next one
+ * is loaded. Scans under way end; new ones wait.
+ */
+static void
+give_up_present(struct parent *p)
+{
+	struct msg_none none = { 0 };
+	struct loader *old = p->current;
+
+	children_send(p, ROLE_NET | ROLE_CTL, MSG_UNLOAD, &none);
+	memset(&p->loaded, 0, sizeof(p->loaded));
+	METRIC_SET(signatures_memory_bytes, 0);
+	p->current = NULL;
+	p->stop_first = true;
+	retire(old);
+}
+
+/* Whether the load may begin now; otherwise all has been said and done. */
+static bool
+has_room(struct parent *p, const char *why)
+{
+	char text[MSG_TEXT_MAX];
+
+	/* without a loader nothing replaces a worker: it must be tried */
+	if (p->current == NULL || generation_fits(p, text, sizeof(text)))
+		return true;
+	METRIC_INC(reload_low_memory_total);
+	if (p->conf->reload_low_memory == CONF_RELOAD_LOW_MEMORY_KEEP) {
+		load_failed(p, text);
+		return false;
+	}
+	log_warn("low-memory", "do=stop-first why=%s", LOG_Q(slice_of(text)));
+	give_up_present(p);
+	return !must_wait(p, why);
 }
 
 static struct loader *
@@ -359,8 +384,8 @@ loader_new(struct parent *p)
 	l->standby = children_standing_by(p);
 	l->since_us = clock_mono_us();
 	l->since_wall_us = clock_wall_us();
+	l->fingerprint = p->last_fingerprint;
 	p->set_used[l->set] = l->generation;
-	p->last_fingerprint = dbwatch_fingerprint(p->conf->database_directory);
 	TAILQ_INSERT_TAIL(&p->loaders, l, link);
 	return l;
 }
@@ -375,11 +400,16 @@ generation_begin(struct parent *p, const char *why)
 	p->load_again = false;
 	p->stable_looks = 0;
 	p->retry_at_us = NEVER;
+	p->last_fingerprint = dbwatch_fingerprint(p->conf->database_directory);
+	if (!has_room(p, why))
+		return;
+	p->stop_first = false;
 	if ((l = loader_new(p)) == NULL) {
 		load_failed(p, "out of memory");
 		return;
 	}
 	p->loading = l;
+	METRIC_SET(signatures_loading, 1);
 	log_info("loading", "generation=%u why=\"%s\"", l->generation, why);
 	if (loader_begin(l) == 0)
 		return;
@@ -460,7 +490,7 @@ generation_join_net(struct parent *p, struct child *net)
 		return;
 	if (p->loaded.generation != 0) {
 		(void)chan_queue(net->chan, MSG_GENERATION, &p->loaded, -1);
-	} else if (p->loading == NULL) {
+	} else if (p->loading == NULL && !p->stop_first) {
 		memset(&t, 0, sizeof(t));
 		(void)chan_queue(net->chan, MSG_NO_GENERATION, &t, -1);
 	}
@@ -478,40 +508,6 @@ generation_stuck(struct parent *p, const struct msg_worker *w)
 			(void)kill(l->pid, SIGKILL);
 			return;
 		}
-}
-
-/* The files are not as they were when last loaded, but are still by now. */
-static bool
-files_changed(struct parent *p, uint64_t now)
-{
-	uint64_t seen;
-
-	if (p->current != NULL && p->stable_looks == 0 &&
-	    (p->conf->self_check == 0 || now < p->next_look_us))
-		return false;
-	seen = dbwatch_fingerprint(p->conf->database_directory);
-	if (seen == p->last_fingerprint) {
-		p->stable_looks = 0;
-		p->next_look_us = now + p->conf->self_check * 1000;
-		return false;
-	}
-	p->stable_looks = seen == p->seen_fingerprint ? p->stable_looks + 1 : 1;
-	p->seen_fingerprint = seen;
-	return p->stable_looks > STABLE_LOOKS;
-}
-
-/* SelfCheck, and another try after a failure. */
-void
-generation_watch(struct parent *p)
-{
-	uint64_t now = clock_mono_us();
-
-	if (p->loading != NULL || p->stopping || p->load_again)
-		return;
-	if (now >= p->retry_at_us)
-		generation_begin(p, "another try");
-	else if (files_changed(p, now))
-		generation_begin(p, "files changed");
 }
 
 void

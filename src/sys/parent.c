@@ -313,6 +313,7 @@ parent_run(struct parent *p)
 	TAILQ_INIT(&p->loaders);
 	p->started_wall_us = clock_wall_us();
 	p->retry_at_us = UINT64_MAX;
+	p->memory = &memroom_system;
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (confined_parent() == -1) {

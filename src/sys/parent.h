@@ -14,6 +14,7 @@
  *   feed.c        the messages that every child begins with
  *   generation.c  loaders: load, take over, roll back
  *   confined.c    what confines the others, and what of it is missing
+ *   gen_when.c    when to load, and whether there is memory for it
  */
 #include <stdbool.h>
 #include <sys/types.h>
@@ -25,10 +26,11 @@
 #include "conf/conf.h"
 #include "ipc/chan.h"
 #include "sys/jail_dirs.h"
+#include "sys/memroom.h"
 
 #define PARENT_MAX_NETS 16
 #define PARENT_MAX_LISTENERS 64
-#define PARENT_MAX_WAITERS 16
+#define PARENT_MAX_WAITERS 64
 #define PARENT_BLOCKS 64 /* of metrics; the first is the parent's own */
 
 struct parent;
@@ -64,11 +66,15 @@ struct loader {
 	pid_t pid;
 	struct chan *chan;
 	struct event *timer; /* LoadTimeout */
-	bool loaded, retired;
+	bool loaded;         /* it has the signatures */
+	bool serving;        /* its workers have taken over */
+	bool retired;
 	bool standby;         /* it will serve the nets that are standing by */
 	bool standby_follows; /* retired for such: its nets drain */
 	unsigned int set;     /* of the jail folders */
 	uint64_t since_us, since_wall_us;
+	uint64_t fingerprint;   /* of the files, just before it began */
+	struct msg_loaded info; /* once loaded */
 	char why[MSG_TEXT_MAX];
 };
 TAILQ_HEAD(loader_list, loader);
@@ -102,16 +108,20 @@ struct parent {
 	struct msg_loaded loaded;
 	uint32_t last_generation;
 	uint32_t set_used[JAIL_SETS]; /* by which generation last */
-	/* of the folder: when last loaded, when last looked at */
-	uint64_t last_fingerprint, seen_fingerprint, next_look_us;
+	/* of the folder: when last tried, when loaded, when last looked at */
+	uint64_t last_fingerprint, loaded_fingerprint, seen_fingerprint;
+	uint64_t next_look_us;
 	unsigned int stable_looks; /* at an unchanged, but new, folder */
 	unsigned int load_fails, loader_deaths;
 	uint64_t retry_at_us;             /* UINT64_MAX: not */
 	uint32_t confined[MSG_NCONFINED]; /* as they have reported it */
+	uint64_t last_reload_wall_us;     /* when one last ended, 0: none yet */
 	char last_reload_error[MSG_TEXT_MAX];
 	uint64_t reload_waiters[PARENT_MAX_WAITERS];
 	unsigned int nreload_waiters;
 	bool load_again; /* asked for while one was loading */
+	bool stop_first; /* the former generation has to end before */
+	const struct memroom_source *memory;
 
 	uint64_t started_wall_us;
 	bool background;
@@ -188,11 +198,22 @@ bool generation_exited(struct parent *p, pid_t pid, int status);
 /* A net is up: channels between it and the loaders that are for it. */
 void generation_join_net(struct parent *p, struct child *net);
 void generation_stuck(struct parent *p, const struct msg_worker *w);
-void generation_watch(struct parent *p); /* each second */
 void generation_send_logs(struct parent *p);
 void generation_kill(struct parent *p, int sig);
 void generation_hang_up(struct parent *p);
 void generation_free(struct parent *p);
+
+/* gen_when.c */
+/* Somebody asks for a load; number: who waits for its end, 0: nobody. */
+void generation_ask(struct parent *p, uint64_t number, const char *why);
+/* Files may have changed: loads unless they are those that serve or load. */
+void generation_notified(struct parent *p);
+void generation_watch(struct parent *p); /* each second: SelfCheck, retries */
+/* False, and why: no memory for another set beside p->current. */
+bool generation_fits(struct parent *p, char *why, size_t len);
+/* A load has ended: those who waited hear of it, or wait for the next. */
+void generation_ended_load(struct parent *p, bool ok, const char *text);
+void generation_plan_retry(struct parent *p);
 
 /* feed.c */
 struct feed {

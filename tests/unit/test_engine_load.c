@@ -235,8 +235,10 @@ test_unreadable(void **state)
 	if (pid == 0) {
 		struct dbset *s = NULL;
 
-		if (setgid(NOBODY) == 0 && setuid(NOBODY) == 0)
+		if (setgid(NOBODY) == 0 && setuid(NOBODY) == 0) {
+			db_remember_account();
 			s = dbset_open(secret, err, sizeof(err));
+		}
 		if (s == NULL && write(fds[1], err, strlen(err)) > 0)
 			_exit(0);
 		_exit(1);

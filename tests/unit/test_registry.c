@@ -307,6 +307,56 @@ tags_follow_what_changes_verdicts(void **state)
 	service_set_unref(&set);
 }
 
+static void
+tag_of(const char *text, char out[SERVICE_TAG_LEN])
+{
+	static const unsigned char engine[32] = { 7 };
+	struct service_set *set = make_set(text);
+
+	assert_non_null(set);
+	assert_int_equal(service_tag(set, &set->services[0], engine, out), 0);
+	service_set_unref(&set);
+}
+
+/* A module's directives count by their values, as its table marks them. */
+static void
+tags_and_directives_of_modules(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+		{ IN(""), IN("StripRange on"), true }, /* NEUTRAL */
+		{ IN("StreamTypes a/b"), IN("StreamTypes a/c"), false },
+		{ IN(""), IN("StreamTypes a/b"), false },
+		{ IN("StreamTypes a/b c/d"),
+		    IN("StreamTypes a/b\nStreamTypes c/d"), true },
+		{ IN("StreamTypes a/b c/d"), IN("StreamTypes \"a/b   c/d\""),
+		    true },
+		/* the defaults, written out */
+		{ IN(""),
+		    IN("StreamTypes text/event-stream "
+		       "multipart/x-mixed-replace application/grpc* audio/*"),
+		    true },
+		{ IN("StripRange on\nStreamTypes a/b\nMaxFiles 9"),
+		    IN("MaxFiles 9\nStreamTypes a/b\nAcceptEncoding keep"),
+		    true },
+		{ IN("MaxFileSize 1M"), IN("MaxFileSize 1024K"), true },
+		{ IN("AlertEncrypted on"), IN("AlertEncrypted yes"), true },
+		{ IN(""), IN("OnEncrypted block"), false },
+		{ IN(""), IN("Monitor on"), false },
+	};
+	char a[SERVICE_TAG_LEN], b[SERVICE_TAG_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(rows); i++) {
+		tag_of(rows[i].a, a);
+		tag_of(rows[i].b, b);
+		if ((strcmp(a, b) == 0) != rows[i].same)
+			fail_msg("%s and %s", rows[i].a, rows[i].b);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -319,6 +369,7 @@ main(void)
 		T(instances_of_one_module),
 		T(errors_name_line_and_cure),
 		T(tags_follow_what_changes_verdicts),
+		T(tags_and_directives_of_modules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

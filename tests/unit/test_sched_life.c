@@ -87,6 +87,60 @@ recycling_gives_the_second_back(void **state)
 
 /* ---- generations ---- */
 
+/* Before there are new ones: jobs wait, what runs ends. */
+static void
+unloaded(void **state)
+{
+	struct fake *busy = worker(), *idle = worker(), *new;
+	uint64_t j = small(), k;
+
+	(void)state;
+	if (busy->ngiven == 0) {
+		struct fake *t = busy;
+
+		busy = idle;
+		idle = t;
+	}
+	start(busy);
+	sched_unload(wd->s);
+	assert_true(idle->retired && idle->closed);
+	assert_false(busy->retired);
+	assert_int_equal(sched_workers(wd->s), 0);
+	k = small();
+	assert_int_equal(sched_queued(wd->s), 1);
+	answer(busy);
+	assert_true(busy->retired && busy->closed);
+	expect_done(j, SCHED_ANSWER);
+	assert_int_equal(sched_queued(wd->s), 1);
+	new = worker_of(2);
+	sched_generation(wd->s, 2);
+	assert_int_equal(nth(new, 0), k);
+	finish(new);
+	expect_done(k, SCHED_ANSWER);
+}
+
+/* A loader that ends before it serves takes its workers with it. */
+static void
+loader_gone(void **state)
+{
+	struct fake *old = worker(), *new = worker_of(2);
+	uint64_t j = small();
+
+	(void)state;
+	assert_int_equal(nth(old, 0), j);
+	assert_int_equal(new->ngiven, 0);
+	sched_loader_gone(wd->s, 2);
+	assert_true(new->closed);
+	finish(old);
+	expect_done(j, SCHED_ANSWER);
+	/* those that serve go on without it */
+	sched_loader_gone(wd->s, 1);
+	assert_false(old->closed);
+	j = small();
+	assert_int_equal(nth(old, 1), j);
+	finish(old);
+}
+
 static void
 new_workers_after_the_word(void **state)
 {
@@ -490,6 +544,8 @@ main(void)
 		SCHED_TEST(recycled_after_enough_scans),
 		SCHED_TEST(recycled_after_these),
 		SCHED_TEST(recycling_gives_the_second_back),
+		SCHED_TEST(unloaded),
+		SCHED_TEST(loader_gone),
 		SCHED_TEST(new_workers_after_the_word),
 		SCHED_TEST(new_workers_before_the_word),
 		SCHED_TEST(new_workers_lost),
