@@ -32,7 +32,7 @@
 
 #define CHANNEL_FD 3
 #define CONF_TEXT_MAX ((size_t)16 << 20)
-#define LOAD_NICE 10
+#define LOAD_NICE 10 /* above what it was */
 #define CATEGORIES_MAX ((size_t)65536)
 #define END_NICE 19 /* to give back the memory of an engine takes a while */
 
@@ -165,15 +165,19 @@ got_metrics(const struct msg_metrics *m, int fd)
 		metrics_use(&all[m->block]);
 }
 
-/* Loading must not slow down what serves; 0 when it could be lowered. */
-static int
-lower_priority(void)
+/*
+ * Loading must not slow down what serves. Only when it may come back: what it
+ * was before.
+ */
+static bool
+lower_priority(int *was)
 {
 	struct rlimit r;
 
-	if (getrlimit(RLIMIT_NICE, &r) != 0 || r.rlim_cur < 20)
-		return -1;
-	return setpriority(PRIO_PROCESS, 0, LOAD_NICE);
+	*was = getpriority(PRIO_PROCESS, 0);
+	if (getrlimit(RLIMIT_NICE, &r) != 0 || (int64_t)r.rlim_cur < 20 - *was)
+		return false;
+	return setpriority(PRIO_PROCESS, 0, *was + LOAD_NICE) == 0;
 }
 
 static struct loader_conf
@@ -283,7 +287,7 @@ load(struct scan *s, char *err, size_t errlen)
 	const char *slot = loader_folder(s->loader, 0);
 	char dir[JAIL_PATH_MAX];
 	bool lowered;
-	int rc;
+	int was, rc;
 
 	if (slot == NULL) {
 		(void)snprintf(err, errlen, "no worker slots were given");
@@ -295,11 +299,11 @@ load(struct scan *s, char *err, size_t errlen)
 		(void)snprintf(err, errlen, "%s: %s", dir, strerror(errno));
 		return -1;
 	}
-	lowered = lower_priority() == 0;
+	lowered = lower_priority(&was);
 	jail_host_loading(&s->host, true);
 	rc = load_in(s, dir, err, errlen);
 	jail_host_loading(&s->host, false);
-	if (lowered && setpriority(PRIO_PROCESS, 0, 0) != 0)
+	if (lowered && setpriority(PRIO_PROCESS, 0, was) != 0)
 		log_warn(
 		    "priority", "why=%s", LOG_Q(slice_of(strerror(errno))));
 	jail_remove_tree(dir);

@@ -27,7 +27,7 @@ tests_unit_tolsey_scan_SOURCES = tests/unit/fake_loader.c
 tests_unit_tolsey_scan_LDADD = src/libconf.a $(IPC_LIBS) $(BASE_LIBS)
 tests_unit_test_generation_SOURCES = tests/unit/test_generation.c
 tests_unit_test_generation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_generation_LDADD = src/libsys.a src/libconf.a $(IPC_LIBS) \
+tests_unit_test_generation_LDADD = src/libsys.a src/libconf.a $(SANDBOX_LIBS) $(IPC_LIBS) \
   $(BASE_LIBS) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_generation_DEPENDENCIES = tests/unit/tolsey-scan
 tests_unit_test_memroom_SOURCES = tests/unit/test_memroom.c
