@@ -4,13 +4,11 @@ src_libbase_a_SOURCES = src/base/check.h src/base/check.c src/base/str.h src/bas
   src/base/timerq.h src/base/timerq.c src/base/hash.h src/base/hash.c src/base/log.h src/base/log.c src/base/log_sink.h src/base/log_sink.c src/base/list.h \
   src/base/idgen.h src/base/idgen.c src/base/outcome.def src/base/outcome.h src/base/outcome.c \
   src/base/scan.h src/base/scan.c src/base/scan_opts.def src/base/metrics.def src/base/metrics.h src/base/metrics.c
-  src/base/scan.h src/base/scan_opts.def src/base/metrics.def src/base/metrics.h src/base/metrics.c
 src_libbase_a_SOURCES += src/base/sigfile.h src/base/sigfile.c
 BASE_LIBS = src/libbase.a $(CRYPTO_LIBS)
 if HAVE_CMOCKA
 BASE_TESTS = tests/unit/test_str tests/unit/test_buf tests/unit/test_arena tests/unit/test_clock tests/unit/test_timerq tests/unit/test_outcome \
-  tests/unit/test_idgen tests/unit/test_hash tests/unit/test_metrics tests/unit/test_log \
-  tests/unit/test_sigfile
+  tests/unit/test_idgen tests/unit/test_hash tests/unit/test_metrics tests/unit/test_log
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 tests_unit_test_str_SOURCES = tests/unit/test_str.c
@@ -43,6 +41,10 @@ tests_unit_test_metrics_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
 tests_unit_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_log_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+endif
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_sigfile
+TESTS += tests/unit/test_sigfile
 tests_unit_test_sigfile_SOURCES = tests/unit/test_sigfile.c
 tests_unit_test_sigfile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sigfile_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

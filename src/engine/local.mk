@@ -2,13 +2,12 @@
 noinst_LIBRARIES += src/libengine.a
 src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/engine_flags.h src/engine/engine_flags.c src/engine/engine_int.h \
-  src/engine/engine_clamav.c src/engine/engine_clamav_load.c \
-  src/engine/engine_prefix.c src/engine/engine_selftest.c \
-  src/engine/engine_samples.h src/engine/engine_samples.c \
-  src/engine/engine_db.h src/engine/engine_db.c \
+  src/engine/engine_clamav.c src/engine/engine_prefix.c \
+  src/engine/engine_selftest.c src/engine/engine_db.h src/engine/engine_db.c \
   src/engine/prewarm.h src/engine/prewarm.c src/engine/charsets.def \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
   src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c
+src_libengine_a_SOURCES += src/engine/engine_clamav_load.c src/engine/engine_samples.h src/engine/engine_samples.c
 src_libengine_a_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS)
 ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS)
 # The tripwire replaces functions of the C library that libclamav calls.
@@ -23,10 +22,8 @@ src_libengineutil_a_SOURCES = tests/unit/engine_util.h tests/unit/engine_util.c 
 src_libengineutil_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 ENGINE_TEST_LIBS = src/libengineutil.a $(ENGINE_LIBS) $(CMOCKA_LIBS) \
   $(BASE_LIBS) $(ZLIB_LIBS)
-check_PROGRAMS += tests/unit/test_engine tests/unit/test_engine_prefix \
-  tests/unit/test_engine_load
-TESTS += tests/unit/test_engine tests/unit/test_engine_prefix \
-  tests/unit/test_engine_load
+check_PROGRAMS += tests/unit/test_engine tests/unit/test_engine_prefix
+TESTS += tests/unit/test_engine tests/unit/test_engine_prefix
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c
 tests_unit_test_engine_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_LDFLAGS = $(ENGINE_LDFLAGS)
@@ -41,10 +38,6 @@ tests_unit_test_engine_options_SOURCES = tests/unit/test_engine_options.c
 tests_unit_test_engine_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(CLAMAV_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_options_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_engine_options_LDADD = $(ENGINE_TEST_LIBS)
-tests_unit_test_engine_load_SOURCES = tests/unit/test_engine_load.c
-tests_unit_test_engine_load_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
-tests_unit_test_engine_load_LDFLAGS = $(ENGINE_LDFLAGS)
-tests_unit_test_engine_load_LDADD = $(ENGINE_TEST_LIBS)
 check_PROGRAMS += tests/unit/test_engine_db tests/unit/test_names \
   tests/unit/test_tripwire
 TESTS += tests/unit/test_engine_db tests/unit/test_names \
@@ -60,4 +53,12 @@ tests_unit_test_tripwire_SOURCES = tests/unit/test_tripwire.c
 tests_unit_test_tripwire_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_tripwire_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_tripwire_LDADD = src/libengine.a $(CMOCKA_LIBS) $(BASE_LIBS)
+endif
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_engine_load
+TESTS += tests/unit/test_engine_load
+tests_unit_test_engine_load_SOURCES = tests/unit/test_engine_load.c
+tests_unit_test_engine_load_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_engine_load_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_engine_load_LDADD = $(ENGINE_TEST_LIBS)
 endif

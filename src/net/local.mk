@@ -22,13 +22,6 @@ TESTS += tests/unit/test_tx tests/unit/test_tx_release tests/unit/test_tx_outcom
 tests_unit_test_tx_outcomes_SOURCES = tests/unit/test_tx_outcomes.c
 tests_unit_test_tx_outcomes_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_tx_outcomes_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/unit/test_tx tests/unit/test_tx_release \
-  tests/unit/test_tx_generation
-TESTS += tests/unit/test_tx tests/unit/test_tx_release \
-  tests/unit/test_tx_generation
-tests_unit_test_tx_generation_SOURCES = tests/unit/test_tx_generation.c
-tests_unit_test_tx_generation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
-tests_unit_test_tx_generation_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_tx_SOURCES = tests/unit/test_tx.c
 tests_unit_test_tx_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_tx_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
@@ -60,4 +53,11 @@ tests_unit_test_killers_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_sched_life_SOURCES = tests/unit/test_sched_life.c $(SCHED_WORLD)
 tests_unit_test_sched_life_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_sched_life_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+endif
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_tx_generation
+TESTS += tests/unit/test_tx_generation
+tests_unit_test_tx_generation_SOURCES = tests/unit/test_tx_generation.c
+tests_unit_test_tx_generation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_tx_generation_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
 endif

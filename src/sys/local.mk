@@ -3,8 +3,7 @@ src_libsys_a_SOURCES = src/sys/proc.h src/sys/proc.c src/sys/listen.h src/sys/li
   src/sys/notify.h src/sys/notify.c src/sys/jail_dirs.h src/sys/jail_dirs.c \
   src/sys/dbwatch.h src/sys/dbwatch.c src/sys/backoff.h src/sys/backoff.c \
   src/sys/parent.h src/sys/parent.c src/sys/open.c src/sys/reload.c \
-  src/sys/confined.c src/sys/children.c src/sys/child_talk.c \
-  src/sys/generation.c src/sys/feed.c
+  src/sys/confined.c src/sys/children.c src/sys/child_talk.c src/sys/generation.c src/sys/feed.c
 src_libsys_a_SOURCES += src/sys/gen_when.c src/sys/memroom.h src/sys/memroom.c
 sbin_PROGRAMS += src/tolseyd
 src_tolseyd_SOURCES = src/sys/main.c
@@ -19,17 +18,19 @@ tests_unit_test_backoff_LDADD = src/libsys.a $(CMOCKA_LIBS)
 endif
 dist_man8_MANS += etc/man/tolseyd.8
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_memroom tests/unit/test_generation \
-  tests/unit/tolsey-scan
-TESTS += tests/unit/test_memroom tests/unit/test_generation
 # The parent finds its helper programs beside itself.
+check_PROGRAMS += tests/unit/tolsey-scan
 tests_unit_tolsey_scan_SOURCES = tests/unit/fake_loader.c
 tests_unit_tolsey_scan_LDADD = src/libconf.a $(IPC_LIBS) $(BASE_LIBS)
+check_PROGRAMS += tests/unit/test_generation
+TESTS += tests/unit/test_generation
 tests_unit_test_generation_SOURCES = tests/unit/test_generation.c
 tests_unit_test_generation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_generation_LDADD = src/libsys.a src/libconf.a $(SANDBOX_LIBS) $(IPC_LIBS) \
-  $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_generation_LDADD = src/libsys.a src/libconf.a $(SANDBOX_LIBS) \
+  $(IPC_LIBS) $(BASE_LIBS) $(CMOCKA_LIBS)
 EXTRA_tests_unit_test_generation_DEPENDENCIES = tests/unit/tolsey-scan
+check_PROGRAMS += tests/unit/test_memroom
+TESTS += tests/unit/test_memroom
 tests_unit_test_memroom_SOURCES = tests/unit/test_memroom.c
 tests_unit_test_memroom_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_memroom_LDADD = src/libsys.a $(BASE_LIBS) $(CMOCKA_LIBS)
