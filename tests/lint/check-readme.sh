@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
+#
+# The maps name only what is there: `folder/file.c` (also with a *) of the
+# sources and of the tests, and every integration test is in its table.
+set -u
+top=${srcdir:-$(dirname "$0")/../..}
+bad=0
+
+# named README: the words in backquotes that look like a file in a folder
+named() {
+	grep -o '`[a-z_]*/[A-Za-z0-9_/*.-]*\.\(c\|h\|def\|py\|sh\|md\)`' "$1" |
+		tr -d '`' | sort -u
+}
+
+# there PATTERN: it is in one of the folders that the maps speak of
+there() {
+	for folder in src . tests; do
+		# shellcheck disable=SC2086 # a pattern
+		ls "$top"/$folder/$1 >/dev/null 2>&1 && return 0
+	done
+	return 1
+}
+
+for map in README.md src/README.md tests/README.md; do
+	for file in $(named "$top/$map"); do
+		there "$file" || {
+			echo "$map names $file, which is not there"
+			bad=1
+		}
+	done
+done
+for test in "$top"/tests/integration/*.test.py; do
+	name=$(basename "$test" .test.py)
+	grep -q "^| \`$name\` |" "$top/tests/README.md" || {
+		echo "tests/README.md does not list $name"
+		bad=1
+	}
+done
+exit $bad
