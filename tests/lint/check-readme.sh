@@ -10,7 +10,7 @@ bad=0
 # named README: the words in backquotes that look like a file in a folder
 named() {
 	grep -o '`[a-z_]*/[A-Za-z0-9_/*.-]*\.\(c\|h\|def\|py\|sh\|md\)`' "$1" |
-		tr -d '`' | sort -u
+		tr -d '`' | grep -v NAME | sort -u
 }
 
 # there PATTERN: it is in one of the folders that the maps speak of
