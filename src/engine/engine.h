@@ -106,6 +106,8 @@ struct engine_job {
 	const struct scan_opts *opts;
 	uint64_t budget_us; /* the engine's own limit is set below it */
 	const char *part;   /* what the findings name as their part, or "" */
+	/* of a prefix: bytes of the whole object, 0 = unknown */
+	uint64_t whole_len;
 	struct engine_use *use; /* added to; NULL: not wanted */
 };
 /*

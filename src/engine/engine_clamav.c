@@ -39,6 +39,7 @@ on_layer(int fd, const char *type, void *ctx)
 		return CL_CLEAN;
 	if (type != NULL && strcmp(type, "CL_TYPE_MSEXE") == 0)
 		r->seen->pe = true;
+	r->seen->layers++;
 	if (r->root_seen)
 		return CL_CLEAN;
 	r->root_seen = true;
@@ -133,9 +134,14 @@ add_name(struct run *r, const char *virname)
 static void
 on_found(int fd, const char *virname, void *ctx)
 {
-	(void)fd;
-	if (ctx != NULL && virname != NULL)
-		add_name(ctx, virname);
+	struct run *r = ctx;
+
+	if (r == NULL || virname == NULL)
+		return;
+	/* the object itself is in memory, what was made of it in files */
+	if (fd != -1)
+		r->seen->in_copy = true;
+	add_name(r, virname);
 }
 
 void

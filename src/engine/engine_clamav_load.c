@@ -61,7 +61,7 @@ on_signature(const char *type, const char *name, unsigned int custom, void *ctx)
 	bool plain = strcmp(type, "ndb") == 0 || strcmp(type, "db") == 0;
 
 	if (strcmp(type, "fp") == 0 || strcmp(type, "sfp") == 0) {
-		e->has_allow_rows = true;
+		e->allow_loaded++;
 		e->own_allow_rows = e->own_allow_rows || custom != 0;
 	} else if (is_eicar_name(slice_of(name))) {
 		e->eicar_row = true;
@@ -304,6 +304,7 @@ load_once(const struct engine_load *load, const char *path,
 
 	engine_library.error[0] = engine_library.warning[0] = '\0';
 	if (e == NULL || (e->names = names_new()) == NULL ||
+	    (e->allow = allow_new()) == NULL ||
 	    (e->cl = cl_engine_new()) == NULL || set_up(e, load) != 0) {
 		(void)snprintf(err, errlen, "out of memory");
 		engine_close(&e);
@@ -315,6 +316,9 @@ load_once(const struct engine_load *load, const char *path,
 		return NULL;
 	}
 	names_done(e->names);
+	if (e->allow_loaded > 0)
+		dbset_read_allow(set, e->allow);
+	allow_done(e->allow, e->allow_loaded);
 	rc = cl_engine_compile(e->cl);
 	if (rc != CL_SUCCESS || describe(e, load, set) != 0) {
 		(void)snprintf(err, errlen, "signatures do not compile: %s",
@@ -424,6 +428,7 @@ engine_close(struct engine **e)
 	if ((*e)->cl != NULL)
 		(void)cl_engine_free((*e)->cl);
 	names_free(&(*e)->names);
+	allow_free(&(*e)->allow);
 	free(*e);
 	*e = NULL;
 }

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/sigfile.h"
 #include "base/str.h"
+#include "engine/allow.h"
 
 #define CVD_HEAD_LEN 512
 #define CVD_MAGIC "ClamAV-VDB"
@@ -394,4 +395,11 @@ dbset_describe(const struct dbset *s, char *text, size_t textlen,
 	buf_free(&lines);
 	buf_free(&words);
 	return rc;
+}
+
+void
+dbset_read_allow(const struct dbset *s, struct allow *a)
+{
+	for (size_t i = 0; i < s->n; i++)
+		allow_read(a, s->files[i].name, s->files[i].fd);
 }

@@ -38,6 +38,10 @@ int dbset_describe(const struct dbset *s, char *text, size_t textlen,
  */
 void dbset_age(const struct dbset *s, uint64_t *built_wall_us, uint32_t *daily);
 
+/* Reads the rows that except files by their hash. */
+struct allow;
+void dbset_read_allow(const struct dbset *s, struct allow *a);
+
 /* Writes tolsey's own signatures, the canary or the small set, into dir. */
 int db_write_canary(const char *dir, char *path, size_t pathlen) MUST_CHECK;
 int db_write_embedded(const char *dir, char *path, size_t pathlen) MUST_CHECK;

@@ -2,6 +2,7 @@
 #ifndef ENGINE_ENGINE_INT_H
 #define ENGINE_ENGINE_INT_H
 /* Between the files that make up the engine with libclamav. */
+#include "engine/allow.h"
 #include "engine/engine.h"
 #include "engine/names.h"
 
@@ -11,7 +12,9 @@ struct engine {
 	struct cl_engine *cl;
 	struct engine_info info;
 	struct names *names;
-	bool has_allow_rows; /* .fp or .sfp: a whole object may be excepted */
+	/* files that are excepted by their hash: how many rows were loaded */
+	size_t allow_loaded;
+	struct allow *allow;
 	bool own_allow_rows; /* such as the operator wrote */
 	bool eicar_row;      /* by its usual name */
 	struct engine_temp temp;
@@ -35,7 +38,9 @@ void engine_scan_callbacks(struct engine *e);
 
 /* What a scan came across that its answer does not tell. */
 struct engine_seen {
-	bool pe; /* a Windows executable */
+	bool pe;             /* a Windows executable */
+	unsigned int layers; /* the object, and what was found inside it */
+	bool in_copy; /* something in what the library made of the object */
 };
 /* One call of the library; answer as of engine_scan(). */
 void engine_scan_once(struct engine *e, const struct engine_job *job,

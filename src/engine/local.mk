@@ -3,13 +3,14 @@ noinst_LIBRARIES += src/libengine.a
 src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/engine_flags.h src/engine/engine_flags.c src/engine/engine_int.h \
   src/engine/engine_clamav.c src/engine/engine_prefix.c \
+  src/engine/allow.h src/engine/allow.c \
   src/engine/engine_selftest.c src/engine/engine_db.h src/engine/engine_db.c \
   src/engine/prewarm.h src/engine/prewarm.c src/engine/charsets.def \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
   src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c
 src_libengine_a_SOURCES += src/engine/engine_clamav_load.c src/engine/engine_samples.h src/engine/engine_samples.c
 src_libengine_a_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS)
-ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS)
+ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS) $(ZLIB_LIBS)
 # The tripwire replaces functions of the C library that libclamav calls.
 ENGINE_LDFLAGS = $(AM_LDFLAGS) -rdynamic
 if HAVE_CMOCKA
@@ -18,7 +19,8 @@ src_libenginefake_a_SOURCES = src/engine/engine_fake.c src/engine/engine_common.
 src_libenginefake_a_CFLAGS = $(AM_CFLAGS)
 check_LIBRARIES += src/libengineutil.a
 src_libengineutil_a_SOURCES = tests/unit/engine_util.h tests/unit/engine_util.c \
-  tests/unit/cfb_util.h tests/unit/cfb_util.c
+  tests/unit/cfb_util.h tests/unit/cfb_util.c tests/unit/cvd_util.h \
+  tests/unit/cvd_util.c
 src_libengineutil_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 ENGINE_TEST_LIBS = src/libengineutil.a $(ENGINE_LIBS) $(CMOCKA_LIBS) \
   $(BASE_LIBS) $(ZLIB_LIBS)
@@ -32,8 +34,12 @@ tests_unit_test_engine_prefix_SOURCES = tests/unit/test_engine_prefix.c
 tests_unit_test_engine_prefix_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_prefix_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_engine_prefix_LDADD = $(ENGINE_TEST_LIBS)
-check_PROGRAMS += tests/unit/test_engine_options
-TESTS += tests/unit/test_engine_options
+check_PROGRAMS += tests/unit/test_engine_options tests/unit/test_allow
+TESTS += tests/unit/test_engine_options tests/unit/test_allow
+tests_unit_test_allow_SOURCES = tests/unit/test_allow.c
+tests_unit_test_allow_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_allow_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_allow_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_test_engine_options_SOURCES = tests/unit/test_engine_options.c
 tests_unit_test_engine_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(CLAMAV_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_options_LDFLAGS = $(ENGINE_LDFLAGS)

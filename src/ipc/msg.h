@@ -126,6 +126,7 @@ struct msg_scan_request {
 	uint64_t scan_id;
 	uint64_t size; /* of the body: inline (the tail) or the descriptor */
 	uint64_t budget_us; /* from the start of the scan to the kill */
+	uint64_t whole_len; /* of a prefix: size of the object, 0 = unknown */
 	uint32_t kind;      /* enum scan_kind */
 	uint32_t conf_generation;
 	uint32_t missing; /* SCAN_NO_START, SCAN_NO_END: it is a part only */

@@ -43,6 +43,11 @@ struct net_core {
 	struct tx_list all;
 	struct tx_list by_id[NET_CORE_BUCKETS];
 	struct slice server; /* "tolsey/0.1.0" */
+	/*
+	 * By service: a body was longer than its Content-Length said, as no
+	 * proxy of HTTP sends it. What these clients announce is no size.
+	 */
+	bool wrong_lengths[CONF_MAX_SERVICES];
 };
 
 /* 0 or -1. set is referenced. */

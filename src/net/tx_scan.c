@@ -154,6 +154,20 @@ client_of(const struct tx *tx)
 	return tx->host->peer != NULL ? slice_of(tx->host->peer) : SLICE_NONE;
 }
 
+/*
+ * Of a prefix: the size that the whole will have, 0 when it is not known. It
+ * only decides whether a hit is final, so a length that is not true can cost a
+ * listed file its exception, and nothing more.
+ */
+static uint64_t
+announced_len(const struct tx *tx)
+{
+	if (!tx->has_declared_len || tx->declared_len <= spool_size(tx->body) ||
+	    tx->core->wrong_lengths[tx->svc->conf->index])
+		return 0;
+	return tx->declared_len;
+}
+
 bool
 tx_submit(struct tx *tx, const struct tx_scan_what *w)
 {
@@ -183,6 +197,8 @@ tx_submit(struct tx *tx, const struct tx_scan_what *w)
 		j.body = w->mem;
 		j.rq.size = w->mem.len;
 	} else {
+		if (w->kind == SCAN_PREFIX)
+			j.rq.whole_len = announced_len(tx);
 		j.rq.size = spool_size(tx->body);
 		j.fd = spool_lend(tx->body);
 		if (j.fd == -1)
@@ -349,6 +365,8 @@ note_partial(struct tx *tx)
 
 	tx->missing = http_part_of(response ? &tx->rx->res : &tx->rx->req,
 	    response, size, tx->missing_why, sizeof(tx->missing_why));
+	if (tx->has_declared_len && tx->declared_len < size)
+		tx->core->wrong_lengths[tx->svc->conf->index] = true;
 	if (tx->has_declared_len && tx->declared_len > size) {
 		(void)snprintf(tx->missing_why, sizeof(tx->missing_why),
 		    "%llu of %llu bytes that were announced",

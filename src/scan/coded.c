@@ -36,8 +36,11 @@ coded_note(struct forms *f, enum decode_rc rc)
 
 	if (rc == DECODE_OK || (rc == DECODE_CUT && f->v.kind == SCAN_PREFIX))
 		return;
-	/* nobody can undo the middle of a coding, or what was cut */
-	if (notes[rc].outcome == OUTCOME_UNDECODABLE && f->rq->missing != 0)
+	/* a part of a coded object: nobody can undo more of it */
+	if (rc == DECODE_CUT && f->rq->missing != 0)
+		return;
+	if (notes[rc].outcome == OUTCOME_UNDECODABLE &&
+	    (f->rq->missing & SCAN_NO_START) != 0)
 		return;
 	scan_answer_incomplete(f->v.answer, notes[rc].outcome, notes[rc].text);
 }

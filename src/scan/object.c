@@ -25,6 +25,9 @@ object_scan(struct viewing *v, struct slice data, const char *part)
 		.use = &use };
 	struct scan_opts opts;
 
+	/* what was made of the body has another size */
+	if (data.p == v->body.p && data.len == v->body.len)
+		job.whole_len = v->whole_len;
 	if (data.len == 0 || !budget_charge(&v->budget, data.len, v->answer))
 		return;
 	opts = opts_left(v, data.len);

@@ -16,6 +16,9 @@ struct viewing {
 	enum scan_kind kind;
 	struct scan_opts opts;
 	struct budget budget; /* of all forms together */
+	/* the body as it came and, of a prefix, the size of the whole or 0 */
+	struct slice body;
+	uint64_t whole_len;
 	struct scan_answer *answer;
 };
 /*

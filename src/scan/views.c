@@ -127,6 +127,8 @@ views_scan(struct engine *e, const struct msg_scan_request *rq,
 	struct forms f = {
 		.v = { .engine = e,
 		    .kind = (enum scan_kind)rq->kind,
+		    .body = body,
+		    .whole_len = rq->whole_len,
 		    .answer = a },
 		.rq = rq,
 		.space = { .engine = e },

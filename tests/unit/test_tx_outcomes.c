@@ -240,6 +240,64 @@ ignored_in_preview(void **state)
 	}
 }
 
+/* ---- the announced size ---- */
+
+static void
+preview(struct world *w, const char *response)
+{
+	char text[4096];
+
+	(void)snprintf(text, sizeof(text),
+	    "RESPMOD icap://h/avscan ICAP/1.0\r\nHost: h\r\n"
+	    "Preview: 4\r\n"
+	    "Encapsulated: req-hdr=0, res-hdr=%zu, res-body=%zu\r\n\r\n"
+	    "%s%s4\r\nabcd\r\n0\r\n\r\n",
+	    strlen(REQ_HDR), strlen(REQ_HDR) + strlen(response), REQ_HDR,
+	    response);
+	world_say(w, text);
+	assert_int_equal(w->rq.kind, SCAN_PREFIX);
+}
+
+/* The rest of the body, four bytes, and a clean answer. */
+static void
+finish(struct world *w)
+{
+	world_answer(w, NULL, false);
+	world_say(w, "4\r\nefgh\r\n0\r\n\r\n");
+	assert_int_equal(w->rq.kind, SCAN_WHOLE);
+	assert_int_equal(w->rq.whole_len, 0);
+	world_answer(w, NULL, false);
+}
+
+static void
+whole_len(void **state)
+{
+	static const struct {
+		const char *head;
+		uint64_t len;
+	} rows[] = {
+		{ R200 "Content-Length: 8\r\n\r\n", 8 },
+		{ R200 "\r\n", 0 },
+		{ R200 "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n"
+		       "\r\n",
+		    0 },
+		{ R200 "Content-Length: 9\r\n\r\n", 9 },
+		/* less than has come is no size; and from then on no other */
+		{ R200 "Content-Length: 1\r\n\r\n", 0 },
+		{ R200 "Content-Length: 8\r\n\r\n", 0 },
+	};
+	struct world w;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	for (size_t i = 0; i < COUNTOF(rows); i++) {
+		preview(&w, rows[i].head);
+		assert_int_equal(w.rq.whole_len, rows[i].len);
+		finish(&w);
+	}
+	world_free(&w);
+}
+
 int
 main(void)
 {
@@ -249,6 +307,7 @@ main(void)
 		cmocka_unit_test(part_is_told),
 		cmocka_unit_test(ignored),
 		cmocka_unit_test(ignored_in_preview),
+		cmocka_unit_test(whole_len),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
