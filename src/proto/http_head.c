@@ -182,14 +182,29 @@ http_head_complete(const struct http_head *h)
 }
 
 static bool
+is_control(char c)
+{
+	return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+/*
+ * Is the line one of those to leave out? Also one whose name has a control
+ * byte: without it it might be another field, or the end of the one before.
+ */
+static bool
 is_dropped(struct slice line, const char *const drop[], size_t ndrop)
 {
 	ptrdiff_t colon = slice_find(line, ':');
-	struct slice name;
+	struct slice name = line;
 
+	if (colon >= 0)
+		name.len = (size_t)colon;
+	for (size_t i = 0; i < name.len; i++)
+		if (is_control(name.p[i]))
+			return true;
 	if (colon <= 0)
 		return false;
-	name = slice_trim((struct slice){ line.p, (size_t)colon });
+	name = slice_trim(name);
 	for (size_t i = 0; i < ndrop; i++)
 		if (slice_case_eq(name, slice_of(drop[i])))
 			return true;
@@ -219,8 +234,7 @@ append_line(struct buf *out, struct slice line)
 	if (buf_append_slice(out, line) == -1)
 		return -1;
 	for (size_t i = at; i < out->len; i++)
-		if (((unsigned char)out->p[i] < 0x20 && out->p[i] != '\t') ||
-		    out->p[i] == 0x7f)
+		if (is_control(out->p[i]))
 			out->p[i] = ' ';
 	return buf_append_str(out, "\r\n");
 }

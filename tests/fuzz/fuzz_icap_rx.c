@@ -73,6 +73,15 @@ compare(const struct rx_trace *whole, struct rx_trace *cut)
 	abort();
 }
 
+static bool
+has_control(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
 /* The input taken for a head, which may be anything. */
 static void
 as_head(struct slice raw, bool is_response)
@@ -92,7 +101,8 @@ as_head(struct slice raw, bool is_response)
 	http_head_parse(&again, buf_slice(&out), is_response);
 	CHECK(http_head_count(&again, "Content-Length") == 0);
 	CHECK(http_head_count(&again, "Via") == 1);
-	CHECK(again.status == h.status);
+	/* control bytes in its line become blanks (SE-10) */
+	CHECK(again.status == h.status || has_control(h.first));
 	buf_reset(&out);
 	CHECK(http_head_edit(&out, &h, dropped, 0, SLICE_NONE) == 0);
 	http_head_parse(&again, buf_slice(&out), is_response);

@@ -1,10 +1,63 @@
-# The inputs of the fuzzers are replayed by `make check`; README.md says how to
-# look for new ones.
-FUZZ_REPLAYS = tests/fuzz/replay_icap_rx
+# The inputs of the fuzzers are replayed by `make check`. Configured with
+# --enable-fuzzers (by `make fuzz`) the same programs are libFuzzer's.
+FUZZ_REPLAYS = tests/fuzz/replay_icap_rx tests/fuzz/replay_heads \
+  tests/fuzz/replay_chunk tests/fuzz/replay_msg tests/fuzz/replay_conf
+if HAVE_CMOCKA
+FUZZ_REPLAYS += tests/fuzz/replay_tx
+endif
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += $(FUZZ_REPLAYS)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/README.md
-tests_fuzz_replay_icap_rx_SOURCES = tests/fuzz/fuzz.h tests/fuzz/onefile.c \
-  tests/fuzz/fuzz_icap_rx.c tests/unit/rx_trace.h tests/unit/rx_trace.c
-tests_fuzz_replay_icap_rx_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) -DFUZZ_CORPUS='"icap_rx"'
+FUZZ_COMMON = tests/fuzz/fuzz.h
+if FUZZERS
+FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+EXTRA_DIST += tests/fuzz/onefile.c
+else
+FUZZ_LDFLAGS = $(AM_LDFLAGS)
+FUZZ_COMMON += tests/fuzz/onefile.c
+endif
+FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_fuzz_replay_icap_rx_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_icap_rx.c \
+  tests/unit/rx_trace.h tests/unit/rx_trace.c
+tests_fuzz_replay_icap_rx_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"icap_rx"'
+tests_fuzz_replay_icap_rx_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_replay_icap_rx_LDADD = $(PROTO_LIBS)
+tests_fuzz_replay_heads_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_heads.c
+tests_fuzz_replay_heads_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"heads"'
+tests_fuzz_replay_heads_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_heads_LDADD = $(PROTO_LIBS)
+tests_fuzz_replay_chunk_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_chunk.c
+tests_fuzz_replay_chunk_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"chunk"'
+tests_fuzz_replay_chunk_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_chunk_LDADD = $(PROTO_LIBS)
+tests_fuzz_replay_msg_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_msg.c
+tests_fuzz_replay_msg_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"msg"'
+tests_fuzz_replay_msg_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_msg_LDADD = $(IPC_LIBS) $(BASE_LIBS)
+tests_fuzz_replay_conf_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_conf.c
+tests_fuzz_replay_conf_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"conf"'
+tests_fuzz_replay_conf_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_conf_LDADD = $(CONF_LIBS)
+if HAVE_CMOCKA
+tests_fuzz_replay_tx_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_tx.c
+tests_fuzz_replay_tx_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"tx"'
+tests_fuzz_replay_tx_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_fuzz_replay_tx_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_tx_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
+endif
+
+# make fuzz [FUZZ_SECS=in all] [FUZZ="chunk tx"]: new inputs for a while, in a
+# copy that is built with clang, libFuzzer and the sanitizers.
+FUZZ_SECS = 60
+FUZZ_CC = clang-14
+FUZZ = $(FUZZ_REPLAYS:tests/fuzz/replay_%=%)
+.PHONY: fuzz fuzz-here
+fuzz:
+	rm -rf build-fuzz-copy
+	$(MAKE) $(AM_MAKEFLAGS) distdir distdir=build-fuzz-copy
+	cd build-fuzz-copy && ./configure CC=$(FUZZ_CC) --enable-fuzzers
+	$(MAKE) -C build-fuzz-copy $(AM_MAKEFLAGS) fuzz-here FUZZ='$(FUZZ)' FUZZ_SECS='$(FUZZ_SECS)'
+fuzz-here: $(FUZZ_REPLAYS)
+	sh $(srcdir)/tests/fuzz/run.sh '$(FUZZ_SECS)' $(FUZZ)
+CLEANFILES += tests/fuzz/new/*
+EXTRA_DIST += tests/fuzz/run.sh
