@@ -66,8 +66,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (whole.end == CHUNK_END) {
 		CHECK(whole.consumed == cut.consumed);
 		CHECK(whole.rx.ieof == cut.rx.ieof);
-		CHECK(slice_eq(buf_slice(&whole.rx.trailer),
-		    buf_slice(&cut.rx.trailer)));
+		CHECK(slice_eq(
+		    buf_slice(&whole.rx.trailer), buf_slice(&cut.rx.trailer)));
 	}
 	result_free(&whole);
 	result_free(&cut);

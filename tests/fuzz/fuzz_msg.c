@@ -49,8 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(&h, data + start, sizeof(h));
 	len = size - start - sizeof(h);
-	if (msg_violation(&h, len, data[2] % 4,
-		(enum role)(1u << data[0] % 6),
+	if (msg_violation(&h, len, data[2] % 4, (enum role)(1u << data[0] % 6),
 		(enum role)(1u << data[1] % 6)) != NULL)
 		return 0;
 	payload = msg_payload_size(h.type);
@@ -58,8 +57,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (h.type != MSG_SCAN_RESULT)
 		return 0;
 	memcpy(&r, data + start + sizeof(h), sizeof(r));
-	result(&r, (struct slice){ (const char *)data + start + sizeof(h) +
-			   payload,
-			   len - payload });
+	result(&r,
+	    (struct slice){ (const char *)data + start + sizeof(h) + payload,
+		len - payload });
 	return 0;
 }

@@ -24,8 +24,8 @@
 
 static const char *const settings[][8] = {
 	{ "TrickleMax 8", NULL },
-	{ "TrickleMax 8", "TrickleAfter 100ms", "StallPoke 50ms",
-	    "HoldBack 1", NULL },
+	{ "TrickleMax 8", "TrickleAfter 100ms", "StallPoke 50ms", "HoldBack 1",
+	    NULL },
 	{ "TrickleMax 8", "ScanPreview off", "MaxObjectSize 40",
 	    "RetryFailedScan on", NULL },
 	{ "TrickleMax 8", "SpoolMemory 64K", "SpoolSize 0", "Allow206 on",
@@ -103,8 +103,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	world_init(&w, settings[data[0] % COUNTOF(settings)],
-	    data[0] < 128);
+	world_init(&w, settings[data[0] % COUNTOF(settings)], data[0] < 128);
 	for (size_t i = 1; i < size && !w.closed; i++) {
 		unsigned int n = data[i] >> 3;
 
