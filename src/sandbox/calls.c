@@ -61,8 +61,8 @@ permit_values(
 
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = permit(f, nr, 1,
-		    SCMP_CMP(arg, SCMP_CMP_EQ, (scmp_datum_t)values[i]),
-		    SCMP_CMP(arg, SCMP_CMP_EQ, 0));
+		    SCMP_CMP(arg, SCMP_CMP_EQ, (scmp_datum_t)values[i], 0),
+		    SCMP_CMP(arg, SCMP_CMP_EQ, 0, 0));
 	return rc;
 }
 
@@ -76,7 +76,7 @@ add_permitted(scmp_filter_ctx f, int nr, enum condition when)
 	/* what fork() asks for, and no namespace or shared memory with it */
 	const unsigned int fork_flags =
 	    CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | 0xff;
-	const struct scmp_arg_cmp none = SCMP_CMP(0, SCMP_CMP_EQ, 0);
+	const struct scmp_arg_cmp none = SCMP_CMP(0, SCMP_CMP_EQ, 0, 0);
 
 	switch (when) {
 	case ALWAYS:
@@ -91,19 +91,19 @@ add_permitted(scmp_filter_ctx f, int nr, enum condition when)
 		return permit_values(
 		    f, nr, 2, plain_madvise, COUNTOF(plain_madvise));
 	case NO_ADDRESS:
-		return permit(f, nr, 1, SCMP_CMP(4, SCMP_CMP_EQ, 0), none);
+		return permit(f, nr, 1, SCMP_CMP(4, SCMP_CMP_EQ, 0, 0), none);
 	case LOCAL_SOCKET:
 		return permit(
-		    f, nr, 1, SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX), none);
+		    f, nr, 1, SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX, 0), none);
 	case LIMITS_READ:
-		return permit(f, nr, 2, SCMP_CMP(0, SCMP_CMP_EQ, 0),
-		    SCMP_CMP(2, SCMP_CMP_EQ, 0));
+		return permit(f, nr, 2, SCMP_CMP(0, SCMP_CMP_EQ, 0, 0),
+		    SCMP_CMP(2, SCMP_CMP_EQ, 0, 0));
 	case LIMIT_OF_CPU:
-		return permit(f, nr, 2, SCMP_CMP(0, SCMP_CMP_EQ, 0),
-		    SCMP_CMP(1, SCMP_CMP_EQ, RLIMIT_CPU));
+		return permit(f, nr, 2, SCMP_CMP(0, SCMP_CMP_EQ, 0, 0),
+		    SCMP_CMP(1, SCMP_CMP_EQ, RLIMIT_CPU, 0));
 	case ITSELF:
 		return permit(f, nr, 1,
-		    SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()), none);
+		    SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0), none);
 	case FORK:
 		return permit(f, nr, 1,
 		    SCMP_CMP(
