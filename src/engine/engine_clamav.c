@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "engine/engine_flags.h"
+#include "engine/looks.h"
 #include "engine/tripwire.h"
 
 #define LIBRARY_MAX_LEN ((uint64_t)INT_MAX - 2)
@@ -25,8 +26,20 @@ struct run {
 	uint64_t max_file_size;
 	struct engine_seen *seen;
 	bool root_seen;
+	bool encrypted_member; /* of an archive */
 	uint32_t found;
 };
+
+static void
+add_name(struct run *r, const char *virname)
+{
+	struct slice name = slice_of(virname);
+	enum outcome o = names_outcome(name);
+
+	if (o == OUTCOME_LIMIT || o == OUTCOME_TIMEOUT)
+		scan_answer_incomplete(r->answer, o, virname);
+	scan_answer_add(r->answer, o, name, slice_of(r->job->part));
+}
 
 static cl_error_t
 on_layer(int fd, const char *type, void *ctx)
@@ -66,8 +79,6 @@ check_normalised(struct run *r, const char *type, size_t size)
 {
 	uint64_t parse = r->job->opts->switches;
 
-	if (type == NULL || r->job->kind == SCAN_PREFIX)
-		return;
 	if ((parse & SCAN_BIT(scan_html)) != 0 &&
 	    strncmp(type, "CL_TYPE_HTML", 12) == 0) {
 		if (over(r, SCAN_NUMBER_max_html_normalize, size))
@@ -83,6 +94,22 @@ check_normalised(struct run *r, const char *type, size_t size)
 		    "a text larger than MaxScriptNormalize");
 }
 
+#define ALERTS(r, kind) \
+	(((r)->job->opts->switches & \
+	     (SCAN_BIT(alert_encrypted) | SCAN_BIT(kind))) != 0)
+
+static void
+look(struct run *r, const char *type, const char *name, struct slice data)
+{
+	const char *found;
+
+	if (!ALERTS(r, alert_encrypted_doc) || data.p == NULL)
+		return;
+	found = looks_encrypted(slice_of(type), slice_of(name), data);
+	if (found != NULL)
+		add_name(r, found);
+}
+
 /* Members are cut at MaxFileSize without a word: their size gives it away. */
 static cl_error_t
 on_inspection(int fd, const char *type, const char **ancestors,
@@ -91,14 +118,15 @@ on_inspection(int fd, const char *type, const char **ancestors,
 {
 	struct run *r = ctx;
 
-	(void)fd, (void)ancestors, (void)parent_size, (void)name;
-	(void)data, (void)attributes;
+	(void)fd, (void)ancestors, (void)parent_size, (void)attributes;
 	if (r != NULL && r->job->use != NULL && level > 0) {
 		r->job->use->files++;
 		r->job->use->bytes += size;
 	}
-	if (r != NULL)
+	if (r != NULL && type != NULL && r->job->kind != SCAN_PREFIX) {
 		check_normalised(r, type, size);
+		look(r, type, name, (struct slice){ data, size });
+	}
 	if (r != NULL && level > 0 && size >= r->max_file_size)
 		scan_answer_incomplete(
 		    r->answer, OUTCOME_LIMIT, "a member reaches MaxFileSize");
@@ -111,24 +139,13 @@ on_member(const char *container, unsigned long container_size, const char *name,
 {
 	struct run *r = ctx;
 
-	(void)container, (void)container_size, (void)name, (void)encrypted;
-	(void)pos;
+	(void)container, (void)container_size, (void)name, (void)pos;
+	if (r != NULL && encrypted != 0)
+		r->encrypted_member = true;
 	if (r != NULL && size > r->max_file_size)
 		scan_answer_incomplete(r->answer, OUTCOME_LIMIT,
 		    "a member is larger than MaxFileSize");
 	return CL_CLEAN;
-}
-
-static void
-add_name(struct run *r, const char *virname)
-{
-	struct slice name = slice_of(virname);
-	enum outcome o = names_outcome(name);
-
-	r->found++;
-	if (o == OUTCOME_LIMIT || o == OUTCOME_TIMEOUT)
-		scan_answer_incomplete(r->answer, o, virname);
-	scan_answer_add(r->answer, o, name, slice_of(r->job->part));
 }
 
 static void
@@ -141,6 +158,7 @@ on_found(int fd, const char *virname, void *ctx)
 	/* the object itself is in memory, what was made of it in files */
 	if (fd != -1)
 		r->seen->in_copy = true;
+	r->found++;
 	add_name(r, virname);
 }
 
@@ -235,6 +253,15 @@ apply_time(struct engine *e, uint64_t budget_us)
 	return set_number(e, CL_ENGINE_MAX_SCANTIME, ms);
 }
 
+static bool
+says_encrypted(const struct scan_answer *a)
+{
+	for (uint32_t i = 0; i < a->nfindings; i++)
+		if (a->findings[i].outcome == OUTCOME_ENCRYPTED)
+			return true;
+	return false;
+}
+
 static void
 judge(struct run *r, cl_error_t rc, const char *virname, const char *fault)
 {
@@ -242,9 +269,13 @@ judge(struct run *r, cl_error_t rc, const char *virname, const char *fault)
 
 	if (rc == CL_VIRUS && r->found == 0 && virname != NULL)
 		add_name(r, virname);
-	if (rc == CL_VIRUS && r->found == 0)
+	else if (rc == CL_VIRUS && r->found == 0)
 		scan_answer_incomplete(
 		    a, OUTCOME_FAILED, "a detection without a name");
+	/* what the library skips without a word, as in arj */
+	if (r->encrypted_member && !says_encrypted(a) &&
+	    ALERTS(r, alert_encrypted_archive) && r->job->kind != SCAN_PREFIX)
+		add_name(r, "Heuristics.Encrypted.Archive");
 	if (rc == CL_ETIMEOUT)
 		scan_answer_incomplete(a, OUTCOME_TIMEOUT, cl_strerror(rc));
 	else if (rc != CL_CLEAN && rc != CL_VIRUS)

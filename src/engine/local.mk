@@ -3,7 +3,8 @@ noinst_LIBRARIES += src/libengine.a
 src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/engine_flags.h src/engine/engine_flags.c src/engine/engine_int.h \
   src/engine/engine_clamav.c src/engine/engine_prefix.c \
-  src/engine/allow.h src/engine/allow.c \
+  src/engine/allow.h src/engine/allow.c src/engine/cfb.h src/engine/cfb.c \
+  src/engine/looks.h src/engine/looks.c \
   src/engine/engine_selftest.c src/engine/engine_db.h src/engine/engine_db.c \
   src/engine/prewarm.h src/engine/prewarm.c src/engine/charsets.def \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
@@ -34,8 +35,12 @@ tests_unit_test_engine_prefix_SOURCES = tests/unit/test_engine_prefix.c
 tests_unit_test_engine_prefix_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_prefix_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_engine_prefix_LDADD = $(ENGINE_TEST_LIBS)
-check_PROGRAMS += tests/unit/test_engine_options tests/unit/test_allow
-TESTS += tests/unit/test_engine_options tests/unit/test_allow
+check_PROGRAMS += tests/unit/test_engine_options tests/unit/test_allow tests/unit/test_looks
+TESTS += tests/unit/test_engine_options tests/unit/test_allow tests/unit/test_looks
+tests_unit_test_looks_SOURCES = tests/unit/test_looks.c
+tests_unit_test_looks_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_looks_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_looks_LDADD = $(ENGINE_TEST_LIBS)
 tests_unit_test_allow_SOURCES = tests/unit/test_allow.c
 tests_unit_test_allow_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_allow_LDFLAGS = $(ENGINE_LDFLAGS)

@@ -37,8 +37,14 @@ sectors_of(const struct cfb_stream *s)
 	return (len + SECTOR - 1) / SECTOR;
 }
 
+static size_t
+minis_of(const struct cfb_stream *s)
+{
+	return (s->len + 63) / 64;
+}
+
 static void
-head(struct buf *b, uint32_t first_dir)
+head(struct buf *b, uint32_t first_dir, uint32_t minifat)
 {
 	unsigned char h[SECTOR] = "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
@@ -50,7 +56,7 @@ head(struct buf *b, uint32_t first_dir)
 	le(h + 44, 4, 1);
 	le(h + 48, 4, first_dir);
 	le(h + 56, 4, SHORTEST);
-	le(h + 60, 4, END);
+	le(h + 60, 4, minifat);
 	le(h + 68, 4, END);
 	memset(h + 76, 0xff, sizeof(h) - 76);
 	le(h + 76, 4, 0);
@@ -98,7 +104,7 @@ make_cfb(struct buf *b, const struct cfb_stream *s, size_t n)
 	chain(fat, &at, dirs);
 	for (size_t i = 0; i < n; i++)
 		chain(fat, &at, sectors_of(&s[i]));
-	head(b, 1);
+	head(b, 1, END);
 	assert_int_equal(buf_append(b, fat, sizeof(fat)), 0);
 	entry(b, "Root Entry", 5, FREE, n > 0 ? 1 : FREE, END, 0);
 	for (size_t i = 0; i < n; i++) {
@@ -115,4 +121,44 @@ make_cfb(struct buf *b, const struct cfb_stream *s, size_t n)
 		assert_int_equal(buf_append(b, s[i].data, s[i].len), 0);
 		pad(b, end);
 	}
+}
+
+/* The directory, the FAT of short streams, and these behind one another. */
+void
+make_short_cfb(struct buf *b, const struct cfb_stream *s, size_t n)
+{
+	unsigned char fat[SECTOR], minifat[SECTOR];
+	size_t dirs = (n + 1 + 3) / 4, at = 1, mini = 0, minis = 0;
+	uint32_t first = 0;
+
+	buf_init(b, 16 << 20);
+	memset(fat, 0xff, sizeof(fat));
+	memset(minifat, 0xff, sizeof(minifat));
+	le(fat, 4, FAT);
+	chain(fat, &at, dirs);
+	chain(fat, &at, 1);
+	for (size_t i = 0; i < n; i++) {
+		chain(minifat, &mini, minis_of(&s[i]));
+		minis += minis_of(&s[i]);
+	}
+	chain(fat, &at, (minis * 64 + SECTOR - 1) / SECTOR);
+	head(b, 1, (uint32_t)(1 + dirs));
+	assert_int_equal(buf_append(b, fat, sizeof(fat)), 0);
+	entry(b, "Root Entry", 5, FREE, n > 0 ? 1 : FREE, (uint32_t)(2 + dirs),
+	    minis * 64);
+	for (size_t i = 0; i < n; i++) {
+		entry(b, s[i].name, 2, i + 1 < n ? (uint32_t)(i + 2) : FREE,
+		    FREE, first, s[i].len);
+		first += (uint32_t)minis_of(&s[i]);
+	}
+	for (size_t i = n + 1; i % 4 != 0; i++)
+		entry(b, "", 0, FREE, FREE, 0, 0);
+	assert_int_equal(buf_append(b, minifat, sizeof(minifat)), 0);
+	for (size_t i = 0; i < n; i++) {
+		size_t end = b->len + minis_of(&s[i]) * 64;
+
+		assert_int_equal(buf_append(b, s[i].data, s[i].len), 0);
+		pad(b, end);
+	}
+	pad(b, (b->len + SECTOR - 1) / SECTOR * SECTOR);
 }

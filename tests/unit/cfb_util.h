@@ -11,4 +11,6 @@ struct cfb_stream {
 };
 /* All streams below the root; short ones too lie in sectors of their own. */
 void make_cfb(struct buf *b, const struct cfb_stream *s, size_t n);
+/* The same with all of them (shorter than 4096 bytes) in the short stream. */
+void make_short_cfb(struct buf *b, const struct cfb_stream *s, size_t n);
 #endif
