@@ -73,7 +73,8 @@ struct scan_opts {
 struct scan_finding {
 	uint32_t outcome;         /* enum outcome */
 	char name[SCAN_NAME_MAX]; /* printable ASCII, NUL-terminated */
-	char part[SCAN_PART_MAX]; /* member or part, "" for the object itself */
+	/* member or part, UTF-8 without controls; "": the object itself */
+	char part[SCAN_PART_MAX];
 };
 
 struct scan_answer {

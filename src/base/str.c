@@ -188,6 +188,71 @@ str_copy_clean(char *dst, size_t dstlen, struct slice src, const char *refuse)
 	return n;
 }
 
+uint32_t
+str_utf8(struct slice s, size_t *n)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t c = (unsigned char)s.p[0];
+	size_t len = c < 0x80   ? 1
+		     : c < 0xc2 ? 0
+		     : c < 0xe0 ? 2
+		     : c < 0xf0 ? 3
+		     : c < 0xf5 ? 4
+				: 0;
+
+	*n = 1;
+	if (len == 1)
+		return c;
+	if (len == 0 || len > s.len)
+		return UINT32_MAX;
+	c &= 0x7fu >> len;
+	for (size_t i = 1; i < len; i++) {
+		if ((s.p[i] & 0xc0) != 0x80)
+			return UINT32_MAX;
+		c = c << 6 | (s.p[i] & 0x3f);
+	}
+	if (c < least[len] || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
+		return UINT32_MAX;
+	*n = len;
+	return c;
+}
+
+static bool
+is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == UINT32_MAX;
+}
+
+bool
+str_is_text(struct slice s)
+{
+	size_t n;
+
+	for (; s.len > 0; s = (struct slice){ s.p + n, s.len - n })
+		if (is_control(str_utf8(s, &n)))
+			return false;
+	return true;
+}
+
+size_t
+str_copy_text(char *dst, size_t dstlen, struct slice src)
+{
+	size_t at = 0, n;
+
+	if (dstlen == 0)
+		return 0;
+	for (; src.len > 0; src = (struct slice){ src.p + n, src.len - n }) {
+		bool bad = is_control(str_utf8(src, &n));
+
+		if (n >= dstlen - at)
+			break;
+		memcpy(dst + at, bad ? "_" : src.p, bad ? 1 : n);
+		at += bad ? 1 : n;
+	}
+	dst[at] = '\0';
+	return at;
+}
+
 static unsigned int
 min3(unsigned int a, unsigned int b, unsigned int c)
 {

@@ -53,6 +53,19 @@ size_t str_copy(char *dst, size_t dstlen, struct slice src);
  */
 size_t str_copy_clean(
     char *dst, size_t dstlen, struct slice src, const char *refuse);
+/*
+ * The character at s.p (s.len > 0) and in *n the number of its bytes. Not
+ * UTF-8 (RFC 3629: also overlong forms, surrogates, beyond U+10FFFF):
+ * UINT32_MAX, 1.
+ */
+uint32_t str_utf8(struct slice s, size_t *n);
+/* Is it UTF-8 without control characters? */
+bool str_is_text(struct slice s);
+/*
+ * As str_copy_clean(), for names that people gave: keeps UTF-8 as well, but
+ * for control characters; cuts between characters.
+ */
+size_t str_copy_text(char *dst, size_t dstlen, struct slice src);
 /* The entry of names[] nearest to word (edit distance <= 3), or NULL. */
 const char *str_nearest(
     const char *word, const char *const names[], size_t count);

@@ -23,7 +23,7 @@ scan_answer_add(
 	struct scan_finding f = { .outcome = (uint32_t)o };
 
 	(void)str_copy_clean(f.name, sizeof(f.name), name, "");
-	(void)str_copy_clean(f.part, sizeof(f.part), part, "");
+	(void)str_copy_text(f.part, sizeof(f.part), part);
 	if (has_finding(a, o, f.name, f.part))
 		return;
 	if (a->nfindings >= SCAN_MAX_FINDINGS) {
@@ -53,7 +53,7 @@ engine_plain_opts(struct scan_opts *o, uint64_t max_object)
 	o->max_files = 20000;
 	o->max_recursion = 17;
 	o->max_decoded_size = max_object;
-	o->max_decode_ratio = 2000;
+	o->max_decode_ratio = 200;
 	o->switches = ~(uint64_t)0;
 	/* what costs much, or reports what is no fault */
 	o->switches &=

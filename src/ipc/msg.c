@@ -112,7 +112,8 @@ clean_finding(const struct scan_finding *f)
 {
 	return is_outcome(f->outcome) && f->outcome != OUTCOME_CLEAN &&
 	       clean_text(f->name, sizeof(f->name)) &&
-	       clean_text(f->part, sizeof(f->part));
+	       strnlen(f->part, sizeof(f->part)) < sizeof(f->part) &&
+	       str_is_text(slice_of(f->part));
 }
 
 int

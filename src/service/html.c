@@ -3,39 +3,6 @@
 
 #include <string.h>
 
-/*
- * The character at p (left > 0) and the number of its bytes. Not UTF-8 (RFC
- * 3629: also overlong forms, surrogates, beyond U+10FFFF): UINT32_MAX, 1.
- */
-static uint32_t
-next_char(const unsigned char *p, size_t left, size_t *n)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint32_t c = p[0];
-	size_t len = c < 0x80   ? 1
-		     : c < 0xc2 ? 0
-		     : c < 0xe0 ? 2
-		     : c < 0xf0 ? 3
-		     : c < 0xf5 ? 4
-				: 0;
-
-	*n = 1;
-	if (len == 1)
-		return c;
-	if (len == 0 || len > left)
-		return UINT32_MAX;
-	c &= 0x7fu >> len;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return UINT32_MAX;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (c < least[len] || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
-		return UINT32_MAX;
-	*n = len;
-	return c;
-}
-
 /* Controls, and what hides or reorders other characters. */
 static bool
 is_unfit(uint32_t c)
@@ -76,7 +43,7 @@ html_escape(struct buf *out, struct slice s, size_t max)
 	uint32_t c;
 
 	for (; i < s.len; i += n) {
-		c = next_char((const unsigned char *)s.p + i, s.len - i, &n);
+		c = str_utf8((struct slice){ s.p + i, s.len - i }, &n);
 		if (i + n > max)
 			break;
 		if (is_unfit(c))

@@ -96,7 +96,9 @@ add_name(struct verdict *v, const struct scan_finding *f)
 	if (name[0] == '\0' || has_name(v, name))
 		return;
 	if (v->nnames == 0)
-		take_text(v->part, sizeof(v->part), f->part, sizeof(f->part));
+		(void)str_copy_text(v->part, sizeof(v->part),
+		    (struct slice){
+			f->part, strnlen(f->part, sizeof(f->part)) });
 	memcpy(v->names[v->nnames++], name, sizeof(name));
 }
 

@@ -165,6 +165,37 @@ formats(void **state)
 	assert_string_equal(d, "<ab>");
 }
 
+static void
+text_is(const char *src, size_t room, const char *want)
+{
+	char d[32];
+
+	assert_int_equal(str_copy_text(d, room, slice_of(src)), strlen(want));
+	assert_string_equal(d, want);
+	assert_true(str_is_text(slice_of(d)));
+}
+
+/* Names that people gave: UTF-8, no controls, no half characters. */
+static void
+texts(void **state)
+{
+	(void)state;
+	text_is("", 32, "");
+	text_is("a b\"<", 32, "a b\"<");
+	text_is("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 32,
+	    "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
+	text_is("a\r\n\t\x7f\xc2\x80z", 32, "a_____z");
+	text_is("\xe4\xff\xc0\xaf\xed\xa0\x80z", 32, "_______z");
+	text_is("\xc3\xa4\xc3\xa4", 5, "\xc3\xa4\xc3\xa4");
+	text_is("\xc3\xa4\xc3\xa4", 4, "\xc3\xa4");
+	text_is("\xe2\x82", 32, "__");
+	text_is("abc", 1, "");
+	assert_int_equal(str_copy_text(NULL, 0, S("abc")), 0);
+	assert_true(str_is_text(S("\xe2\x82\xac")));
+	assert_false(str_is_text(S("a\n")));
+	assert_false(str_is_text(S("\xe2\x82")));
+}
+
 int
 main(void)
 {
@@ -176,6 +207,7 @@ main(void)
 		cmocka_unit_test(converts_hex),
 		cmocka_unit_test(copies),
 		cmocka_unit_test(cleans),
+		cmocka_unit_test(texts),
 		cmocka_unit_test(finds_nearest),
 		cmocka_unit_test(formats),
 	};
