@@ -1,7 +1,8 @@
 # The inputs of the fuzzers are replayed by `make check`. Configured with
 # --enable-fuzzers (by `make fuzz`) the same programs are libFuzzer's.
 FUZZ_REPLAYS = tests/fuzz/replay_icap_rx tests/fuzz/replay_heads \
-  tests/fuzz/replay_chunk tests/fuzz/replay_msg tests/fuzz/replay_conf
+  tests/fuzz/replay_chunk tests/fuzz/replay_msg tests/fuzz/replay_conf \
+  tests/fuzz/replay_decode tests/fuzz/replay_multipart tests/fuzz/replay_embedded
 if HAVE_CMOCKA
 FUZZ_REPLAYS += tests/fuzz/replay_tx
 endif
@@ -38,6 +39,18 @@ tests_fuzz_replay_conf_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_conf.c
 tests_fuzz_replay_conf_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"conf"'
 tests_fuzz_replay_conf_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_replay_conf_LDADD = $(CONF_LIBS)
+tests_fuzz_replay_decode_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_decode.c
+tests_fuzz_replay_decode_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"decode"'
+tests_fuzz_replay_decode_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_decode_LDADD = $(UNPACK_LIBS) $(BASE_LIBS)
+tests_fuzz_replay_multipart_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_multipart.c
+tests_fuzz_replay_multipart_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"multipart"'
+tests_fuzz_replay_multipart_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_multipart_LDADD = $(UNPACK_LIBS) $(BASE_LIBS)
+tests_fuzz_replay_embedded_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_embedded.c
+tests_fuzz_replay_embedded_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"embedded"'
+tests_fuzz_replay_embedded_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_embedded_LDADD = $(UNPACK_LIBS) $(BASE_LIBS)
 if HAVE_CMOCKA
 tests_fuzz_replay_tx_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_tx.c
 tests_fuzz_replay_tx_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"tx"'
