@@ -18,3 +18,5 @@ EXTRA_DIST += tests/README.md tests/bench/bench.py \
   tests/integration/squid-failures.test.py tests/integration/squid-status.test.py \
   tests/integration/squid-stream.test.py tests/integration/squid-tls.test.py
 EXTRA_DIST += tests/integration/bootstrap.test.py
+EXTRA_DIST += tests/integration/codings.test.py tests/integration/uploads.test.py \
+  tests/integration/squid-uploads.test.py

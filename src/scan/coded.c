@@ -63,6 +63,9 @@ is_archive(const char *type)
 static bool
 raw_too(const struct forms *f, enum decode_rc rc, uint64_t decoded)
 {
+	/* the engine would unpack a bomb once more */
+	if (rc == DECODE_LIMIT)
+		return false;
 	if (decoded == 0)
 		return true;
 	if (f->v.kind == SCAN_PREFIX)

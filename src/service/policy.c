@@ -93,12 +93,16 @@ add_name(struct verdict *v, const struct scan_finding *f)
 	char name[SCAN_NAME_MAX];
 
 	take_text(name, sizeof(name), f->name, sizeof(f->name));
-	if (name[0] == '\0' || has_name(v, name))
+	if (name[0] == '\0')
 		return;
-	if (v->nnames == 0)
+	/* what was found in the whole may have been in a part of it */
+	if (v->part[0] == '\0' &&
+	    (v->nnames == 0 || strcmp(v->names[0], name) == 0))
 		(void)str_copy_text(v->part, sizeof(v->part),
 		    (struct slice){
 			f->part, strnlen(f->part, sizeof(f->part)) });
+	if (has_name(v, name))
+		return;
 	memcpy(v->names[v->nnames++], name, sizeof(name));
 }
 

@@ -12,7 +12,7 @@ struct verdict {
 	/* the names that count for log and headers, the outcome's own first */
 	uint32_t nnames;
 	char names[SCAN_MAX_FINDINGS][SCAN_NAME_MAX];
-	char part[SCAN_PART_MAX]; /* of the first name */
+	char part[SCAN_PART_MAX]; /* of the first name, if any has it */
 	char reason[96];          /* for the log */
 };
 /*

@@ -145,6 +145,21 @@ silenced_findings_do_not_count(void **state)
 	assert_string_equal(v.part, "a.exe");
 }
 
+/* Found in the whole and in a part: the part has the better name. */
+static void
+part_of_the_first_name(void **state)
+{
+	(void)state;
+	answer.complete = 1;
+	add(OUTCOME_INFECTED, "Virus", "");
+	add(OUTCOME_INFECTED, "Other", "other.exe");
+	add(OUTCOME_INFECTED, "Virus", "\xc3\xa4.exe");
+	add(OUTCOME_INFECTED, "Virus", "second.exe");
+	assert_int_equal(judge(0), OUTCOME_INFECTED);
+	assert_int_equal(v.nnames, 2);
+	assert_string_equal(v.part, "\xc3\xa4.exe");
+}
+
 static void
 hostile_answers_fail(void **state)
 {
@@ -296,6 +311,7 @@ main(void)
 		T(what_the_core_found_is_never_clean),
 		T(strictest_of_every_pair),
 		T(silenced_findings_do_not_count),
+		T(part_of_the_first_name),
 		T(hostile_answers_fail),
 		T(what_did_not_fit_may_be_stricter),
 		T(names_that_count_come_first),
