@@ -5,6 +5,7 @@ src_libbase_a_SOURCES = src/base/check.h src/base/check.c src/base/str.h src/bas
   src/base/idgen.h src/base/idgen.c src/base/outcome.def src/base/outcome.h src/base/outcome.c \
   src/base/scan.h src/base/scan.c src/base/scan_opts.def src/base/metrics.def src/base/metrics.h src/base/metrics.c
 src_libbase_a_SOURCES += src/base/sigfile.h src/base/sigfile.c
+src_libbase_a_SOURCES += src/base/addr.h src/base/addr.c
 BASE_LIBS = src/libbase.a $(CRYPTO_LIBS)
 if HAVE_CMOCKA
 BASE_TESTS = tests/unit/test_str tests/unit/test_buf tests/unit/test_arena tests/unit/test_clock tests/unit/test_timerq tests/unit/test_outcome \
@@ -48,4 +49,9 @@ TESTS += tests/unit/test_sigfile
 tests_unit_test_sigfile_SOURCES = tests/unit/test_sigfile.c
 tests_unit_test_sigfile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_sigfile_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_addr
+TESTS += tests/unit/test_addr
+tests_unit_test_addr_SOURCES = tests/unit/test_addr.c
+tests_unit_test_addr_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_addr_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 endif

@@ -74,7 +74,8 @@ static bool
 is_common(const char *name)
 {
 	return strcmp(name, "generation") == 0 ||
-	       strncmp(name, "signatures", 10) == 0;
+	       strncmp(name, "signatures", 10) == 0 ||
+	       strcmp(name, "tls_certificate_expires_timestamp_seconds") == 0;
 }
 
 void

@@ -311,3 +311,15 @@ conf_scan_budget_us(const struct conf_service *s, uint64_t size)
 		ms = s->scan_timeout_max;
 	return ms * 1000;
 }
+
+bool
+conf_listens_plain(const struct conf *c)
+{
+	return c->listen.n != 1 || strcmp(c->listen.v[0], "none") != 0;
+}
+
+unsigned int
+conf_listen_mode(const struct conf *c)
+{
+	return (unsigned int)strtoul(c->listen_mode, NULL, 8);
+}

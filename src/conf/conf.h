@@ -46,6 +46,8 @@ struct conf_list {
 
 /* Values of ENUM fields, in the order of the words in directives.def. */
 enum { CONF_SANDBOX_AUTO, CONF_SANDBOX_REQUIRE, CONF_SANDBOX_OFF };
+enum { CONF_TLS_CERT_OFF, CONF_TLS_CERT_REQUEST, CONF_TLS_CERT_REQUIRE };
+enum { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum { CONF_LOG_ACCESS_ALL, CONF_LOG_ACCESS_NOTCLEAN, CONF_LOG_ACCESS_OFF };
 enum { CONF_LOG_URL_FULL, CONF_LOG_URL_NOQUERY, CONF_LOG_URL_HOST };
 enum { CONF_SCAN_PREVIEW_ON, CONF_SCAN_PREVIEW_AUTO, CONF_SCAN_PREVIEW_OFF };
@@ -160,6 +162,10 @@ const struct conf_service *conf_service_find(
 unsigned int conf_worker_count(const struct conf *c);
 unsigned int conf_worker_max(const struct conf *c);
 uint64_t conf_spool_memory(const struct conf *c);
+/* False when Listen is "none". */
+bool conf_listens_plain(const struct conf *c);
+/* ListenMode as a number. */
+unsigned int conf_listen_mode(const struct conf *c);
 /* ScanTimeout + 1 s per 4 MiB, bounded by ScanTimeoutMax. */
 uint64_t conf_scan_budget_us(const struct conf_service *s, uint64_t size);
 

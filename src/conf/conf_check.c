@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/addr.h"
+
 struct address {
 	char host[64];
 	bool v6;
@@ -55,15 +57,68 @@ parse_address(const char *value, struct address *a)
 	return parse_host(a);
 }
 
+/* A path that fits into the name of a unix socket. */
 static const char *
-check_address(const char *word)
+check_unix_path(const char *path)
+{
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return "longer than the 107 bytes of a unix socket's name; "
+		       "choose a shorter folder";
+	if (path[0] != '/')
+		return "not an absolute path; write unix:/PATH";
+	return NULL;
+}
+
+/* "unix:/PATH", "systemd", "systemd:NAME" or an address. */
+static const char *
+check_listen(const char *word)
 {
 	struct address a;
 
+	if (strncmp(word, "unix:", 5) == 0)
+		return check_unix_path(word + 5);
+	if (strcmp(word, "none") == 0 || strcmp(word, "systemd") == 0)
+		return NULL;
+	if (strncmp(word, "systemd:", 8) == 0)
+		return word[8] != '\0' && strchr(word + 8, ':') == NULL
+			   ? NULL
+			   : "not the name of a socket; write systemd:NAME";
 	if (parse_address(word, &a))
 		return NULL;
 	return "not an address; write IPV4:PORT or [IPV6]:PORT with a port of "
-	       "1 to 65535, as 127.0.0.1:1344 (0.0.0.0 or [::]: all)";
+	       "1 to 65535, as 127.0.0.1:1344 (0.0.0.0 or [::]: all), or "
+	       "unix:/PATH, or systemd:NAME";
+}
+
+static const char *
+check_mode(const char *word)
+{
+	size_t len = strspn(word, "01234567");
+
+	return len >= 3 && len <= 4 && word[len] == '\0' &&
+		       (len == 3 || word[0] == '0')
+		   ? NULL
+		   : "not permissions; write an octal number, as 0660";
+}
+
+static const char *
+check_clients(const char *word)
+{
+	struct addr_net net;
+
+	return addr_net_parse(&net, slice_of(word));
+}
+
+static const char *
+check_ciphers(const char *word)
+{
+	size_t len =
+	    strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			 "0123456789_-+!:@=.");
+
+	return word[len] == '\0' ? NULL
+				 : "not a list of ciphers; write their names "
+				   "joined by colons";
 }
 
 static const char *
@@ -94,10 +149,8 @@ check_path_or_none(const char *word)
 static const char *
 check_socket(const char *word)
 {
-	if (strlen(word) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return "longer than the 107 bytes of a unix socket's name; "
-		       "choose a shorter folder";
-	return check_path_or_none(word);
+	return word[0] == '\0' || word[0] != '/' ? check_path_or_none(word)
+						 : check_unix_path(word);
 }
 
 static const char *
@@ -121,6 +174,14 @@ check_database(const char *word)
 	if (strcmp(word, "embedded") == 0 || word[0] == '/')
 		return NULL;
 	return "neither an absolute path nor the word embedded";
+}
+
+static const char *
+check_group(const char *word)
+{
+	if (strpbrk(word, " \t\r\n:/") == NULL)
+		return NULL;
+	return "not the name of a group";
 }
 
 static const char *
@@ -191,7 +252,17 @@ conf_check_word(enum conf_id id, const char *word, char *err, size_t errlen)
 		enum conf_id id;
 		const char *(*check)(const char *word);
 	} rows[] = {
-		{ CONF_ID_listen, check_address },
+		{ CONF_ID_listen, check_listen },
+		{ CONF_ID_listen_tls, check_listen },
+		{ CONF_ID_listen_mode, check_mode },
+		{ CONF_ID_listen_group, check_group },
+		{ CONF_ID_tls_certificate, check_path_or_none },
+		{ CONF_ID_tls_key, check_path_or_none },
+		{ CONF_ID_tls_client_ca, check_path_or_none },
+		{ CONF_ID_tls_ciphers, check_ciphers },
+		{ CONF_ID_allow_clients, check_clients },
+		{ CONF_ID_trust_clients, check_clients },
+		{ CONF_ID_proxy_protocol_from, check_clients },
 		{ CONF_ID_metrics_listen, check_loopback },
 		{ CONF_ID_user, check_user },
 		{ CONF_ID_scan_user, check_user },
@@ -255,16 +326,82 @@ check_one_default(struct conf_load *l)
 	}
 }
 
+static bool
+has_word(const struct conf_list *list, const char *word)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->v[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* A word that excludes all others of its list. */
+static void
+check_alone(struct conf_load *l, enum conf_id id, const char *word)
+{
+	const struct conf_list *list =
+	    conf_field_const(&conf_directives[id], l->c, false);
+
+	if (list->n > 1 && has_word(list, word))
+		fail(l, l->where[id], id, word,
+		    "it stands beside others; write it alone or remove it");
+}
+
+static void
+check_listeners(struct conf_load *l)
+{
+	const struct conf *c = l->c;
+
+	check_alone(l, CONF_ID_listen, "none");
+	if (has_word(&c->listen_tls, "none"))
+		fail(l, l->where[CONF_ID_listen_tls], CONF_ID_listen_tls,
+		    "none", "leave the directive out");
+	for (size_t i = 0; i < c->listen_tls.n; i++)
+		if (has_word(&c->listen, c->listen_tls.v[i]))
+			fail(l, l->where[CONF_ID_listen_tls],
+			    CONF_ID_listen_tls, c->listen_tls.v[i],
+			    "Listen has the same; choose another port");
+	if (has_word(&c->listen, c->metrics_listen) ||
+	    has_word(&c->listen_tls, c->metrics_listen))
+		fail(l, l->where[CONF_ID_metrics_listen],
+		    CONF_ID_metrics_listen, c->metrics_listen,
+		    "Listen has the same address; choose another port");
+	if (!conf_listens_plain(c) && c->listen_tls.n == 0)
+		fail(l, l->where[CONF_ID_listen], CONF_ID_listen, "none",
+		    "there is no ListenTls either; nothing would be served");
+}
+
+static void
+check_tls(struct conf_load *l)
+{
+	const struct conf *c = l->c;
+
+	if (c->listen_tls.n > 0 && c->tls_certificate[0] == '\0')
+		fail(l, l->where[CONF_ID_listen_tls], CONF_ID_listen_tls,
+		    c->listen_tls.v[0],
+		    "there is no certificate; add TlsCertificate /PATH");
+	if (c->tls_key[0] != '\0' && c->tls_certificate[0] == '\0')
+		fail(l, l->where[CONF_ID_tls_key], CONF_ID_tls_key, c->tls_key,
+		    "there is no certificate; add TlsCertificate /PATH");
+	if (c->tls_client_cert != CONF_TLS_CERT_OFF &&
+	    c->tls_client_ca[0] == '\0')
+		fail(l, l->where[CONF_ID_tls_client_cert],
+		    CONF_ID_tls_client_cert,
+		    c->tls_client_cert == CONF_TLS_CERT_REQUEST ? "request"
+								: "require",
+		    "nobody could be accepted; add TlsClientCA /PATH");
+}
+
 void
 conf_check_all(struct conf_load *l)
 {
 	const struct conf *c = l->c;
 
-	for (size_t i = 0; i < c->listen.n; i++)
-		if (strcmp(c->listen.v[i], c->metrics_listen) == 0)
-			fail(l, l->where[CONF_ID_metrics_listen],
-			    CONF_ID_metrics_listen, c->metrics_listen,
-			    "Listen has the same address; choose another port");
+	check_listeners(l);
+	check_tls(l);
+	check_alone(l, CONF_ID_allow_clients, "none");
+	check_alone(l, CONF_ID_trust_clients, "none");
+	check_alone(l, CONF_ID_proxy_protocol_from, "none");
 	if (c->pid_file[0] != '\0' &&
 	    strcmp(c->pid_file, c->control_socket) == 0)
 		fail(l, l->where[CONF_ID_pid_file], CONF_ID_pid_file,

@@ -193,9 +193,47 @@ warn_actions(const struct conf_service *s, struct conf_errors *w)
 		warn_service(w, s, "OnInfected pass", "malware is passed");
 }
 
+/* The first address of the list that is not of this machine alone, or NULL. */
+static const char *
+reachable(const struct conf_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strncmp(list->v[i], "127.", 4) != 0 &&
+		    strncmp(list->v[i], "[::1]:", 6) != 0 &&
+		    strncmp(list->v[i], "unix:", 5) != 0 &&
+		    strncmp(list->v[i], "systemd", 7) != 0 &&
+		    strcmp(list->v[i], "none") != 0)
+			return list->v[i];
+	return NULL;
+}
+
+/* SE-14: ICAP has no passwords. */
+static void
+warn_open(const struct conf *c, struct conf_errors *w)
+{
+	const char *plain = reachable(&c->listen);
+	const char *tls = reachable(&c->listen_tls);
+	bool any = c->allow_clients.n == 1 &&
+		   strcmp(c->allow_clients.v[0], "any") == 0;
+
+	if (any && plain != NULL)
+		conf_errors_add(w, NULL, 0,
+		    "Listen %s: whoever reaches it can use the server; name "
+		    "its clients with AllowClients",
+		    plain);
+	else if (any && tls != NULL &&
+		 c->tls_client_cert != CONF_TLS_CERT_REQUIRE)
+		conf_errors_add(w, NULL, 0,
+		    "ListenTls %s: whoever reaches it can use the server; name "
+		    "its clients with AllowClients, or set TlsClientCert "
+		    "require",
+		    tls);
+}
+
 static void
 warn_global(const struct conf *c, struct conf_errors *w)
 {
+	warn_open(c, w);
 	if (c->sandbox == CONF_SANDBOX_OFF)
 		conf_errors_add(w, NULL, 0,
 		    "Sandbox off: the scan workers are not confined; for "

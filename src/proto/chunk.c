@@ -17,8 +17,23 @@ void
 chunk_rx_init(struct chunk_rx *c)
 {
 	memset(c, 0, sizeof(*c));
-	buf_init(&c->line, CHUNK_MAX_TRAILER);
-	buf_init(&c->trailer, CHUNK_MAX_TRAILER);
+	chunk_rx_limits(c, 0, 0);
+}
+
+void
+chunk_rx_limits(struct chunk_rx *c, size_t max_line, size_t max_trailer)
+{
+	max_line = max_line > 0 ? max_line : CHUNK_MAX_LINE;
+	max_trailer = max_trailer > 0 ? max_trailer : CHUNK_MAX_TRAILER;
+	if (c->max_line == max_line && c->max_trailer == max_trailer)
+		return; /* keeps their memory */
+	c->max_line = max_line;
+	c->max_trailer = max_trailer;
+	buf_free(&c->line);
+	buf_free(&c->trailer);
+	buf_init(&c->line,
+	    c->max_line > c->max_trailer ? c->max_line : c->max_trailer);
+	buf_init(&c->trailer, c->max_trailer);
 }
 
 void
@@ -180,7 +195,7 @@ parse_size_line(struct chunk_rx *c)
 static enum chunk_event
 take_size(struct chunk_rx *c, struct slice *in)
 {
-	int rc = take_line(c, in, CHUNK_MAX_LINE);
+	int rc = take_line(c, in, c->max_line);
 
 	if (rc == -1)
 		return fail(c, PROTO_ERR_BAD_CHUNK);
@@ -190,7 +205,7 @@ take_size(struct chunk_rx *c, struct slice *in)
 static enum chunk_event
 take_trailer(struct chunk_rx *c, struct slice *in)
 {
-	int rc = take_line(c, in, CHUNK_MAX_TRAILER);
+	int rc = take_line(c, in, c->max_trailer);
 
 	if (rc == -1)
 		return fail(c, PROTO_ERR_BAD_TRAILER);

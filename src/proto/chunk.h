@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "proto/errors.h"
 
-#define CHUNK_MAX_LINE 1024
+#define CHUNK_MAX_LINE 1024 /* usual limits, in bytes */
 #define CHUNK_MAX_TRAILER 16384
 
 enum chunk_event {
@@ -24,8 +24,12 @@ struct chunk_rx {
 	struct buf line;
 	struct buf trailer; /* raw trailer lines with their CRLF */
 	enum proto_err err;
+	size_t max_line, max_trailer;
 };
+/* With the usual limits. */
 void chunk_rx_init(struct chunk_rx *c);
+/* Before the first byte: other limits. 0: the usual one. */
+void chunk_rx_limits(struct chunk_rx *c, size_t max_line, size_t max_trailer);
 void chunk_rx_free(struct chunk_rx *c);
 /* Starts over for the next body, keeping memory. */
 void chunk_rx_reset(struct chunk_rx *c);

@@ -138,7 +138,7 @@ parse_request_line(struct icap_head *h, struct slice line)
 }
 
 static enum proto_err
-parse_field(struct icap_head *h, struct slice line)
+parse_field(struct icap_head *h, struct slice line, size_t max)
 {
 	ptrdiff_t colon = slice_find(line, ':');
 	struct icap_field *f;
@@ -147,7 +147,7 @@ parse_field(struct icap_head *h, struct slice line)
 		return PROTO_ERR_BAD_LINE_END; /* FR-12 */
 	if (colon <= 0 || !is_token((struct slice){ line.p, (size_t)colon }))
 		return PROTO_ERR_BAD_HEADER; /* FR-11 */
-	if (h->nfields == ICAP_MAX_FIELDS)
+	if (h->nfields >= max || h->nfields == ICAP_MAX_FIELDS)
 		return PROTO_ERR_HEAD_TOO_LARGE;
 	f = &h->fields[h->nfields++];
 	f->name = (struct slice){ line.p, (size_t)colon };
@@ -232,10 +232,17 @@ check_encap(const struct icap_head *h)
 enum proto_err
 icap_head_parse(struct icap_head *h, struct slice text)
 {
+	return icap_head_parse_limited(h, text, ICAP_USUAL_FIELDS);
+}
+
+enum proto_err
+icap_head_parse_limited(
+    struct icap_head *h, struct slice text, size_t max_fields)
+{
 	struct slice line;
 	enum proto_err e;
 
-	/* the fields are filled as they come: no need to clear all 100 */
+	/* the fields are filled as they come: no need to clear them all */
 	memset(h, 0, offsetof(struct icap_head, fields));
 	h->nfields = 0;
 	if (!next_line(&text, &line))
@@ -247,7 +254,7 @@ icap_head_parse(struct icap_head *h, struct slice text)
 			return PROTO_ERR_BAD_LINE_END;
 		if (line.len == 0)
 			break;
-		if ((e = parse_field(h, line)) != PROTO_OK ||
+		if ((e = parse_field(h, line, max_fields)) != PROTO_OK ||
 		    (e = interpret(h, &h->fields[h->nfields - 1])) != PROTO_OK)
 			return e;
 	}

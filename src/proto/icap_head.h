@@ -11,8 +11,9 @@
 #include "proto/encap.h"
 #include "proto/errors.h"
 
-#define ICAP_MAX_FIELDS 100
-#define ICAP_MAX_REQUEST_LINE 8192
+#define ICAP_MAX_FIELDS 500 /* that can be configured */
+#define ICAP_USUAL_FIELDS 100
+#define ICAP_MAX_REQUEST_LINE 8192 /* usually */
 
 enum icap_method { ICAP_OPTIONS = 1, ICAP_REQMOD, ICAP_RESPMOD };
 
@@ -39,6 +40,9 @@ struct icap_head {
 
 /* PROTO_OK, or the first error. Leading blank lines are the caller's. */
 enum proto_err icap_head_parse(struct icap_head *h, struct slice text);
+/* The same with another limit than ICAP_USUAL_FIELDS. */
+enum proto_err icap_head_parse_limited(
+    struct icap_head *h, struct slice text, size_t max_fields);
 /* Only the request line (without its line end), as soon as it is there. */
 enum proto_err icap_head_check_line(struct slice line);
 /* Value of the first field of that name (any case), SLICE_NONE if absent. */

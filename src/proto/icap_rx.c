@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define BLANK_LINES_MAX 4 /* before a request (FR-18) */
+#define BLANK_LINES_MAX 4 /* usually, before a request (FR-18) */
 #define KEEP_HEAD ((size_t)16384)
 #define TLS_FIRST_BYTE 0x16
 #define METHOD_MAX ((size_t)8) /* "RESPMOD " */
@@ -20,11 +20,25 @@ enum state {
 };
 
 void
+icap_rx_set_limits(struct icap_rx *rx, const struct icap_rx_limits *limits)
+{
+	rx->limits = *limits;
+	if (limits->max_request_line == 0)
+		rx->limits.max_request_line = ICAP_MAX_REQUEST_LINE;
+	if (limits->max_fields == 0)
+		rx->limits.max_fields = ICAP_USUAL_FIELDS;
+	if (limits->max_blank_lines == 0)
+		rx->limits.max_blank_lines = BLANK_LINES_MAX;
+	rx->head.max = limits->max_icap_head + 2 * limits->max_http_head;
+	chunk_rx_limits(
+	    &rx->chunk, limits->max_chunk_line, limits->max_trailer);
+}
+
+void
 icap_rx_init(struct icap_rx *rx, const struct icap_rx_limits *limits)
 {
 	memset(rx, 0, offsetof(struct icap_rx, icap));
-	rx->limits = *limits;
-	buf_init(&rx->head, limits->max_icap_head + 2 * limits->max_http_head);
+	buf_init(&rx->head, 0);
 	memset(&rx->req, 0, sizeof(rx->req));
 	memset(&rx->res, 0, sizeof(rx->res));
 	memset(&rx->icap, 0, offsetof(struct icap_head, fields));
@@ -33,6 +47,7 @@ icap_rx_init(struct icap_rx *rx, const struct icap_rx_limits *limits)
 	chunk_rx_init(&rx->trailer);
 	rx->in_preview = rx->ieof = false;
 	rx->err = PROTO_OK;
+	icap_rx_set_limits(rx, limits);
 }
 
 void
@@ -119,7 +134,8 @@ icap_head_complete(struct icap_rx *rx)
 {
 	const struct encap *e = &rx->icap.encap;
 	const char *before = rx->head.p;
-	enum proto_err err = icap_head_parse(&rx->icap, buf_slice(&rx->head));
+	enum proto_err err = icap_head_parse_limited(
+	    &rx->icap, buf_slice(&rx->head), rx->limits.max_fields);
 
 	if (err != PROTO_OK)
 		return fail(rx, err);
@@ -132,7 +148,8 @@ icap_head_complete(struct icap_rx *rx)
 		return fail(rx, PROTO_ERR_SECTION_TOO_LARGE);
 	/* the slices must point to where the head stands now */
 	if (rx->head.p != before &&
-	    icap_head_parse(&rx->icap, buf_slice(&rx->head)) != PROTO_OK)
+	    icap_head_parse_limited(&rx->icap, buf_slice(&rx->head),
+		rx->limits.max_fields) != PROTO_OK)
 		return fail(rx, PROTO_ERR_INTERNAL);
 	rx->state = RX_SECTIONS;
 	return ICAP_RX_MORE;
@@ -153,7 +170,7 @@ line_complete(struct icap_rx *rx)
 			     : fail(rx, PROTO_ERR_BAD_LINE_END);
 	if (first && line.len == 0) {
 		buf_reset(&rx->head);
-		if (++rx->blank > BLANK_LINES_MAX)
+		if (++rx->blank > rx->limits.max_blank_lines)
 			return no_request(rx, PROTO_ERR_BAD_REQUEST_LINE);
 		return ICAP_RX_MORE;
 	}
@@ -191,7 +208,8 @@ take_head(struct icap_rx *rx, struct slice *in)
 
 	if (rx->head.len == 0 && (unsigned char)*in->p == TLS_FIRST_BYTE)
 		return fail(rx, PROTO_ERR_NOT_ICAP); /* TL-04 */
-	if ((rx->scanned == 0 && rx->head.len + n > ICAP_MAX_REQUEST_LINE) ||
+	if ((rx->scanned == 0 &&
+		rx->head.len + n > rx->limits.max_request_line) ||
 	    rx->head.len + n > rx->limits.max_icap_head)
 		return too_long(rx, (struct slice){ in->p, n });
 	if (buf_append(&rx->head, in->p, n) == -1)
@@ -333,6 +351,12 @@ bool
 icap_rx_in_request(const struct icap_rx *rx)
 {
 	return rx->state != RX_HEAD || has_begun(rx);
+}
+
+bool
+icap_rx_is_idle(const struct icap_rx *rx)
+{
+	return rx->state == RX_HEAD && rx->head.len == 0 && rx->blank == 0;
 }
 
 bool

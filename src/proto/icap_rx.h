@@ -32,6 +32,9 @@ enum icap_rx_event {
 };
 struct icap_rx_limits {
 	size_t max_icap_head, max_http_head;
+	/* 0: the usual limit */
+	size_t max_request_line, max_fields, max_blank_lines;
+	size_t max_chunk_line, max_trailer;
 	bool lenient_lf; /* accept bare LF in ICAP heads */
 };
 struct icap_rx {
@@ -54,6 +57,9 @@ struct icap_rx {
 };
 
 void icap_rx_init(struct icap_rx *rx, const struct icap_rx_limits *limits);
+/* Between two requests: other limits for those to come. */
+void icap_rx_set_limits(
+    struct icap_rx *rx, const struct icap_rx_limits *limits);
 void icap_rx_free(struct icap_rx *rx);
 /*
  * Consumes from *in, moving it forward, until there is an event. With BODY,
@@ -68,6 +74,8 @@ void icap_rx_continue(struct icap_rx *rx);
 void icap_rx_finish(struct icap_rx *rx);
 /* A request has begun (a byte other than a blank line came) and is not over. */
 bool icap_rx_in_request(const struct icap_rx *rx);
+/* Not even blank lines of a next request have come. */
+bool icap_rx_is_idle(const struct icap_rx *rx);
 /* A head has begun and is not complete: HeadTimeout runs. */
 bool icap_rx_in_head(const struct icap_rx *rx);
 /*

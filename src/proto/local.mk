@@ -3,6 +3,7 @@ src_libproto_a_SOURCES = src/proto/errors.def src/proto/errors.h src/proto/error
   src/proto/encap.h src/proto/encap.c src/proto/icap_head.h src/proto/icap_head.c \
   src/proto/http_head.h src/proto/http_head.c src/proto/http_range.h src/proto/http_range.c src/proto/chunk.h src/proto/chunk.c \
   src/proto/icap_rx.h src/proto/icap_rx.c src/proto/icap_out.h src/proto/icap_out.c
+src_libproto_a_SOURCES += src/proto/proxy_head.h src/proto/proxy_head.c
 PROTO_LIBS = src/libproto.a $(BASE_LIBS)
 
 if HAVE_CMOCKA
@@ -32,4 +33,11 @@ tests_unit_test_http_range_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_http_head_SOURCES = tests/unit/test_http_head.c
 tests_unit_test_http_head_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_http_head_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
+endif
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_proxy_head
+TESTS += tests/unit/test_proxy_head
+tests_unit_test_proxy_head_SOURCES = tests/unit/test_proxy_head.c
+tests_unit_test_proxy_head_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_proxy_head_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
 endif

@@ -6,6 +6,7 @@ FUZZ_REPLAYS = tests/fuzz/replay_icap_rx tests/fuzz/replay_heads \
 if HAVE_CMOCKA
 FUZZ_REPLAYS += tests/fuzz/replay_tx
 endif
+FUZZ_REPLAYS += tests/fuzz/replay_proxy_head
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += $(FUZZ_REPLAYS)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/README.md
@@ -58,6 +59,10 @@ tests_fuzz_replay_tx_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_fuzz_replay_tx_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_replay_tx_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
 endif
+tests_fuzz_replay_proxy_head_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_proxy_head.c
+tests_fuzz_replay_proxy_head_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"proxy_head"'
+tests_fuzz_replay_proxy_head_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_proxy_head_LDADD = $(PROTO_LIBS)
 
 # make fuzz [FUZZ_SECS=in all] [FUZZ="chunk tx"]: new inputs for a while, in a
 # copy that is built with clang, libFuzzer and the sanitizers.

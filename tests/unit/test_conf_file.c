@@ -385,7 +385,8 @@ values_are_checked(void **state)
 		(void)snprintf(want, sizeof(want),
 		    "t.conf:1: Listen '%s': not an address; write IPV4:PORT or "
 		    "[IPV6]:PORT with a port of 1 to 65535, as 127.0.0.1:1344 "
-		    "(0.0.0.0 or [::]: all)\n",
+		    "(0.0.0.0 or [::]: all), or unix:/PATH, or "
+		    "systemd:NAME\n",
 		    bad[i]);
 		refused(text, want);
 	}
