@@ -72,14 +72,33 @@ struct msg_metrics {
 	uint32_t nblocks; /* the memfd holds an array of so many */
 };
 struct msg_listener {
-	uint32_t kind; /* enum listener_kind */
-	char name[96]; /* as configured, for logs */
+	uint32_t kind;  /* enum listener_kind */
+	char name[120]; /* where it really listens, for logs */
 };
 enum listener_kind {
 	LISTENER_ICAP,
 	LISTENER_CONTROL,
 	LISTENER_METRICS,
-	LISTENER_CLAMD /* the clamd-compatible one, for freshclam */
+	LISTENER_CLAMD, /* the clamd-compatible one, for freshclam */
+	LISTENER_ICAPS  /* over TLS */
+};
+enum msg_tls_kind {
+	MSG_TLS_CERTIFICATE,
+	MSG_TLS_KEY,
+	MSG_TLS_CLIENT_CA,
+	MSG_TLS_NFILES
+};
+struct msg_tls_file {
+	uint32_t kind; /* enum msg_tls_kind */
+};
+#define MSG_TLS_TICKET_KEYS 3
+#define MSG_TLS_TICKET_SECONDS 43200 /* a ticket is good for so long */
+struct msg_tls_ticket_key {
+	unsigned char name[16], cipher[32], mac[32];
+};
+struct msg_tls_tickets {
+	uint32_t nkeys; /* the newest first */
+	struct msg_tls_ticket_key keys[MSG_TLS_TICKET_KEYS];
 };
 struct msg_slot_dir {
 	uint32_t slot;

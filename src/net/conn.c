@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* The life of connections: accept, admission, idle memory, closing. */
 #include "net/conn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,51 +10,28 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "net/tx.h"
+#include "net/conn_int.h"
+#include "net/transport_tls.h"
+#include "proto/proxy_head.h"
 
-#define CONN_IOV 64
 #define CONN_IN_MAX ((size_t)1 << 20)
-#define CONN_SEND_FILE ((uint64_t)1 << 20)
 #define CONN_READS_PER_TURN 4
+#define CONN_MAX_REFUSED 256 /* beside those served; more hear nothing */
+#define CONN_MAX_IDLE_WORKS 64
+#define KEEPALIVE_IDLE_S 120
+#define KEEPALIVE_INTERVAL_S 30
+#define KEEPALIVE_PROBES 4
 
-enum conn_phase {
-	CONN_OPEN,
-	CONN_LINGER, /* shutdown(WR) was done: read until the peer's end */
-	CONN_CLOSED
-};
-struct conn {
-	TAILQ_ENTRY(conn) link, kick_link;
-	struct conn_pool *pool;
-	struct transport transport;
-	struct event *ev_read, *ev_write;
-	char peer[INET6_ADDRSTRLEN]; /* the client's address */
-	struct timer timer; /* idle, head, write, linger: one at a time */
-	enum conn_phase phase;
-	struct icap_rx rx;
-	struct outq out;
-	struct buf in; /* received, but the transaction takes none now */
-	struct tx *tx;
-	struct tx_host host;
-	uint64_t requests;
-	uint64_t head_since_us;
-	bool kicked, reading, writing, peer_ended, answered, read_blocked;
-	uint64_t write_since_us;
-};
-
-static void conn_update(struct conn *c);
-
-static const struct conf *
-conf_of(const struct conn *c)
+const struct conf *
+conn_conf(const struct conn *c)
 {
 	return c->pool->core->set->conf;
 }
 
-static void
+void
 conn_kick(void *ctx)
 {
 	struct conn *c = ctx;
@@ -66,412 +43,430 @@ conn_kick(void *ctx)
 	event_active(c->pool->kick, EV_TIMEOUT, 0);
 }
 
-static void
-conn_free(struct conn *c)
-{
-	c->phase = CONN_CLOSED;
-	if (c->kicked)
-		TAILQ_REMOVE(&c->pool->kicked, c, kick_link);
-	outq_free(&c->out);
-	tx_free(&c->tx);
-	timer_disarm(c->pool->core->tq, &c->timer);
-	if (c->ev_read != NULL)
-		event_free(c->ev_read);
-	if (c->ev_write != NULL)
-		event_free(c->ev_write);
-	icap_rx_free(&c->rx);
-	buf_free(&c->in);
-	TAILQ_REMOVE(&c->pool->conns, c, link);
-	c->pool->count--;
-	METRIC_SET(connections, c->pool->count);
-	free(c);
-}
-
-static void
-conn_close(struct conn *c, bool cut)
-{
-	c->transport.ops->close(&c->transport, cut);
-	conn_free(c);
-}
-
-static void
-arm(struct conn *c, uint64_t at_us)
+void
+conn_arm(struct conn *c, uint64_t at_us)
 {
 	if (timer_arm(c->pool->core->tq, &c->timer, at_us) == -1)
 		log_warn("no-memory", "for=timer");
 }
 
-static void
-set_reading(struct conn *c, bool on)
+void
+conn_disarm(struct conn *c)
+{
+	timer_disarm(c->pool->core->tq, &c->timer);
+}
+
+void
+conn_set_reading(struct conn *c, bool on)
 {
 	if (c->reading == on)
 		return;
 	c->reading = on;
-	if ((on ? event_add(c->ev_read, NULL) : event_del(c->ev_read)) == -1)
+	if ((on ? event_add(&c->ev_read, NULL) : event_del(&c->ev_read)) == -1)
 		log_warn("event-failed", "what=read");
 }
 
-static void
-set_writing(struct conn *c, bool on)
+void
+conn_set_writing(struct conn *c, bool on)
 {
 	if (c->writing == on)
 		return;
 	c->writing = on;
-	if ((on ? event_add(c->ev_write, NULL) : event_del(c->ev_write)) == -1)
+	if ((on ? event_add(&c->ev_write, NULL) : event_del(&c->ev_write)) ==
+	    -1)
 		log_warn("event-failed", "what=write");
 }
 
-/* CN-09: say that nothing more comes, then read until the peer is done. */
-static void
-begin_linger(struct conn *c)
+/* ---- memory ---- */
+
+bool
+conn_work_get(struct conn *c)
 {
-	c->phase = CONN_LINGER;
-	tx_free(&c->tx);
-	if (c->peer_ended ||
-	    c->transport.ops->shutdown_write(&c->transport) == -1) {
-		conn_close(c, false);
-		return;
-	}
-	set_writing(c, false);
-	set_reading(c, true);
-	arm(c, clock_mono_us() + conf_of(c)->linger_timeout * 1000);
-}
+	struct conn_pool *p = c->pool;
+	const struct conf *conf = conn_conf(c);
+	struct icap_rx_limits limits = { .max_icap_head = conf->max_icap_head,
+		.max_http_head = conf->max_http_head,
+		.max_request_line = conf->max_request_line,
+		.max_fields = conf->max_icap_fields,
+		.max_blank_lines = conf->max_blank_lines,
+		.max_chunk_line = conf->max_chunk_line,
+		.max_trailer = conf->max_trailer,
+		.lenient_lf = conf->lenient_line_ends };
+	struct conn_work *w = TAILQ_FIRST(&p->works);
 
-/* One answer straight from the connection, without a transaction. */
-static void
-refuse(struct conn *c, enum proto_err e)
-{
-	struct net_core *core = c->pool->core;
-	struct icap_out_common com = { .wall_us = clock_wall_us(),
-		.close = true,
-		.server = core->server };
-
-	METRIC_INC(protocol_errors_total);
-	log_info("request-refused", "status=%d why=\"%s\"",
-	    proto_err_info(e)->status, proto_err_info(e)->text);
-	if (proto_err_info(e)->status == 0) {
-		begin_linger(c); /* an answer before it must not be lost */
-		return;
-	}
-	if (core->set->conf->nservices > 0)
-		com.istag = slice_of(core->set->services[0].istag);
-	if (proto_err_info(e)->status >= 500)
-		METRIC_INC(icap_5xx_total);
-	else
-		METRIC_INC(icap_4xx_total);
-	if (icap_out_error(&c->out.bytes, &com, e) == 0) {
-		struct iovec iov = { c->out.bytes.p, c->out.bytes.len };
-
-		(void)c->transport.ops->writev(&c->transport, &iov, 1);
-	}
-	begin_linger(c);
-}
-
-/* ---- output ---- */
-
-/* 1: all was sent, 0: the socket takes no more now, -1: it is broken. */
-static int
-flush(struct conn *c)
-{
-	struct iovec iov[CONN_IOV];
-	struct outq_file file;
-	ssize_t n;
-	int niov;
-
-	while (outq_pending(&c->out) > 0) {
-		niov = outq_next(&c->out, iov, CONN_IOV, &file);
-		if (niov > 0)
-			n = c->transport.ops->writev(&c->transport, iov, niov);
-		else
-			n = c->transport.ops->send_file(&c->transport, file.fd,
-			    file.off,
-			    file.len < CONN_SEND_FILE ? file.len
-						      : CONN_SEND_FILE);
-		if (n == -1)
-			return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
-		if (n == 0)
-			return -1;
-		outq_sent(&c->out, (uint64_t)n);
-		METRIC_ADD(bytes_out_total, n);
-		c->write_since_us = 0;
-	}
-	return 1;
-}
-
-/* ---- input ---- */
-
-static bool
-begin_transaction(struct conn *c)
-{
-	uint64_t max = conf_of(c)->max_keep_alive_requests;
-
-	c->head_since_us = 0;
-	c->requests++;
-	c->tx = tx_new(c->pool->core, &c->host, &c->rx, &c->out);
-	if (c->tx == NULL) {
-		refuse(c, PROTO_ERR_INTERNAL);
+	if (w != NULL) {
+		TAILQ_REMOVE(&p->works, w, link);
+		p->nworks--;
+	} else if ((w = malloc(sizeof(*w))) == NULL) {
 		return false;
-	}
-	/* CN-02; TR-04: what follows a trailer nobody allowed is not read */
-	c->tx->close =
-	    (max > 0 && c->requests >= max) ||
-	    (c->rx.icap.trailer.len > 0 && !c->rx.icap.allow_trailers);
-	tx_start(c->tx);
-	return true;
-}
-
-/* False: the connection is gone or closing. */
-static bool
-handle_event(struct conn *c, enum icap_rx_event ev, struct slice body)
-{
-	switch (ev) {
-	case ICAP_RX_HEAD:
-		return begin_transaction(c);
-	case ICAP_RX_BODY:
-		tx_body(c->tx, body);
-		break;
-	case ICAP_RX_PREVIEW_END:
-		tx_preview_end(c->tx);
-		break;
-	case ICAP_RX_BODY_END:
-		tx_body_end(c->tx);
-		break;
-	case ICAP_RX_ERROR:
-		if (c->tx == NULL) {
-			refuse(c, c->rx.err);
-			return false;
-		}
-		tx_protocol_error(c->tx, c->rx.err);
-		break;
-	case ICAP_RX_MORE:
-		break;
-	}
-	return true;
-}
-
-/* Whether the present transaction, or a next one, takes bytes now. */
-static bool
-takes_input(const struct conn *c)
-{
-	if (c->phase != CONN_OPEN)
-		return false;
-	return c->tx == NULL || tx_wants_input(c->tx);
-}
-
-/*
- * While an answer is made the socket is read as well, up to a buffer's worth
- * of next requests: a client that resets the connection is seen at once, and
- * its scan is given up.
- */
-static bool
-reads_ahead(const struct conn *c)
-{
-	return c->phase == CONN_OPEN && c->tx != NULL &&
-	       tx_request_is_over(c->tx) && c->in.len < CONN_READ_SIZE;
-}
-
-/* Feeds *in as far as it is taken. False: the connection is gone. */
-static bool
-feed(struct conn *c, struct slice *in)
-{
-	struct slice body;
-	enum icap_rx_event ev;
-
-	while (takes_input(c)) {
-		ev = icap_rx_feed(&c->rx, in, &body);
-		if (ev == ICAP_RX_MORE)
-			break;
-		if (!handle_event(c, ev, body))
-			return false;
-	}
-	if (c->tx == NULL && icap_rx_in_head(&c->rx)) {
-		if (c->head_since_us == 0)
-			c->head_since_us = clock_mono_us();
-	}
-	return true;
-}
-
-/* A transaction has ended: the next request may begin. */
-static bool
-end_transaction(struct conn *c)
-{
-	bool close = c->tx->close || c->pool->core->draining;
-
-	if (c->tx->cut) {
-		conn_close(c, true);
-		return false;
-	}
-	tx_free(&c->tx);
-	icap_rx_finish(&c->rx);
-	c->rx.answered_before = true;
-	if (close) {
-		begin_linger(c);
-		return false;
-	}
-	return true;
-}
-
-/* Bytes that waited are fed before new ones are read. */
-static bool
-feed_waiting(struct conn *c)
-{
-	struct slice in = buf_slice(&c->in);
-	size_t had = in.len;
-
-	if (had == 0)
-		return true;
-	if (!feed(c, &in))
-		return false;
-	buf_consume(&c->in, had - in.len);
-	return true;
-}
-
-static void
-arm_timer(struct conn *c)
-{
-	const struct conf *conf = conf_of(c);
-	uint64_t now = clock_mono_us();
-
-	if (outq_pending(&c->out) > 0) {
-		if (c->write_since_us == 0)
-			c->write_since_us = now;
-		arm(c, c->write_since_us + conf->write_timeout * 1000);
-	} else if (c->tx != NULL) {
-		timer_disarm(c->pool->core->tq, &c->timer);
-	} else if (c->head_since_us != 0) {
-		arm(c, c->head_since_us + conf->head_timeout * 1000);
 	} else {
-		arm(c, now + conf->keep_alive_timeout * 1000);
+		icap_rx_init(&w->rx, &limits);
+		outq_init(&w->out);
+		buf_init(&w->in, CONN_IN_MAX);
+		w->charged = 0;
 	}
+	icap_rx_set_limits(&w->rx, &limits);
+	w->rx.answered_before = c->answered;
+	c->work = w;
+	return true;
 }
 
-/*
- * After anything has happened: send, tell the transaction of room, begin the
- * next request, and set the events. The only place that frees a connection in
- * phase OPEN.
- */
 static void
-conn_update(struct conn *c)
+work_free(struct conn_work *w)
 {
-	int rc;
+	outq_free(&w->out);
+	icap_rx_free(&w->rx);
+	buf_free(&w->in);
+	free(w);
+}
 
-	for (;;) {
-		if (c->tx != NULL && c->tx->cut) {
-			conn_close(c, true);
-			return;
-		}
-		rc = flush(c);
-		if (rc == -1) {
-			conn_close(c, false);
-			return;
-		}
-		if (c->tx != NULL && !tx_is_done(c->tx) &&
-		    outq_has_room(&c->out)) {
-			uint64_t before = outq_pending(&c->out);
+void
+conn_work_charge(struct conn *c)
+{
+	struct conn_work *w = c->work;
+	uint64_t now = w->rx.head.cap + w->rx.chunk.line.cap +
+		       w->rx.chunk.trailer.cap + w->in.cap + w->out.bytes.cap;
 
-			tx_event(c->tx, TX_EV_OUTPUT);
-			if (outq_pending(&c->out) != before && rc == 1)
-				continue;
-		}
-		if (c->tx != NULL && c->tx->cut)
-			continue;
-		if (c->tx != NULL && tx_is_done(c->tx) &&
-		    outq_pending(&c->out) == 0 && !end_transaction(c))
-			return;
-		if (takes_input(c) && c->in.len > 0) {
-			size_t had = c->in.len;
+	if (now > w->charged)
+		spool_pool_charge(c->pool->core->spool, now - w->charged);
+	else if (now < w->charged)
+		spool_pool_discharge(c->pool->core->spool, w->charged - now);
+	w->charged = now;
+}
 
-			if (!feed_waiting(c))
-				return;
-			if (c->in.len != had)
-				continue;
-		}
-		break;
+void
+conn_work_put(struct conn *c)
+{
+	struct conn_pool *p = c->pool;
+	struct conn_work *w = c->work;
+
+	if (w == NULL)
+		return;
+	c->work = NULL;
+	if (w->charged > 0)
+		spool_pool_discharge(p->core->spool, w->charged);
+	w->charged = 0;
+	icap_rx_finish(&w->rx);
+	if (p->nworks == CONN_MAX_IDLE_WORKS || w->rx.err != PROTO_OK) {
+		work_free(w);
+		return;
 	}
-	/* what is still missing cannot come any more */
-	if (c->peer_ended && c->in.len == 0 && outq_pending(&c->out) == 0 &&
-	    (c->tx == NULL || !tx_request_is_over(c->tx))) {
+	buf_free(&w->in);
+	outq_free(&w->out);
+	TAILQ_INSERT_HEAD(&p->works, w, link);
+	p->nworks++;
+}
+
+/* ---- closing ---- */
+
+static void
+conn_free(struct conn *c)
+{
+	struct conn_pool *p = c->pool;
+
+	c->phase = CONN_CLOSED;
+	if (c->kicked)
+		TAILQ_REMOVE(&p->kicked, c, kick_link);
+	if (c->starved)
+		TAILQ_REMOVE(&p->starved, c, starved_link);
+	if (c->work != NULL)
+		outq_free(&c->work->out); /* it points into the body */
+	tx_free(&c->tx);
+	if (c->work != NULL && c->work->charged > 0)
+		spool_pool_discharge(p->core->spool, c->work->charged);
+	if (c->work != NULL)
+		work_free(c->work);
+	conn_disarm(c);
+	conn_set_reading(c, false);
+	conn_set_writing(c, false);
+	TAILQ_REMOVE(&p->conns, c, link);
+	peers_leave(p->peers, c->counted);
+	p->served -= c->served;
+	p->count--;
+	METRIC_SET(connections, p->count);
+	free(c);
+	conn_feed_starved(p);
+}
+
+void
+conn_close(struct conn *c, bool cut)
+{
+	conn_set_reading(c, false);
+	conn_set_writing(c, false);
+	c->transport.ops->close(&c->transport, cut);
+	conn_free(c);
+}
+
+/* Until nothing came for LingerTimeout, but not longer than DrainTimeout. */
+static void
+arm_linger(struct conn *c)
+{
+	uint64_t at = clock_mono_us() + conn_conf(c)->linger_timeout * 1000;
+
+	conn_arm(c, at < c->deadline_us ? at : c->deadline_us);
+}
+
+static void
+say_end(struct conn *c)
+{
+	int rc = c->transport.ops->shutdown_write(&c->transport);
+
+	if (rc == -1 && errno != EAGAIN) {
 		conn_close(c, false);
 		return;
 	}
-	set_writing(c, outq_pending(&c->out) > 0);
-	set_reading(c, !c->peer_ended && (takes_input(c) || reads_ahead(c)));
-	arm_timer(c);
+	conn_set_writing(c, rc == -1);
+	conn_set_reading(c, rc == 0);
 }
 
-/* The peer's end of stream: answered if the request is complete (CN-06). */
-static void
-peer_ended(struct conn *c)
+void
+conn_linger(struct conn *c)
 {
-	c->peer_ended = true;
-	if (c->phase == CONN_LINGER || c->tx == NULL ||
-	    !tx_request_is_over(c->tx)) {
+	if (c->work != NULL)
+		outq_free(&c->work->out);
+	tx_free(&c->tx);
+	conn_work_put(c);
+	c->phase = CONN_LINGER;
+	if (c->peer_ended) {
 		conn_close(c, false);
 		return;
 	}
-	tx_doubt(c->tx); /* it may have left, or wait for its answer */
-	conn_update(c);
+	c->deadline_us = clock_mono_us() + conn_conf(c)->drain_timeout * 1000;
+	arm_linger(c);
+	say_end(c);
 }
 
+/* What the client still sends is of no interest, but it must be taken. */
 static void
 read_linger(struct conn *c)
 {
 	ssize_t n;
 
 	for (int i = 0; i < CONN_READS_PER_TURN; i++) {
-		n = c->transport.ops->read(
+		n = transport_discard(
 		    &c->transport, c->pool->read_buf, CONN_READ_SIZE);
-		if (n > 0)
-			continue;
 		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
+		if (n > 0)
+			c->lingered += (uint64_t)n;
+		if (n <= 0 || c->lingered > conn_conf(c)->drain_size) {
+			conn_close(c, false);
+			return;
+		}
+		arm_linger(c);
+	}
+}
+
+/* ---- admission ---- */
+
+static void
+name_peer(struct conn *c, const struct addr *peer)
+{
+	c->peer = *peer;
+	(void)addr_text(peer, c->peer_text);
+}
+
+/* The client is known: may it come in? */
+static enum proto_err
+judge(struct conn *c)
+{
+	struct conn_pool *p = c->pool;
+	uint64_t max = conn_conf(c)->max_connections_per_client;
+
+	if (!access_allows(p->access, &c->peer)) {
+		METRIC_INC(connections_denied_total);
+		log_notice(
+		    "client-denied", "peer=%s by=AllowClients", c->peer_text);
+		return PROTO_ERR_FORBIDDEN;
+	}
+	if (p->served >= p->core->max_connections) {
+		METRIC_INC(connections_refused_total);
+		log_notice("connection-refused", "by=MaxConnections");
+		return PROTO_ERR_OVERLOADED;
+	}
+	c->counted = peers_enter(p->peers, &c->peer);
+	if (max > 0 && c->counted != NULL &&
+	    peer_connections(c->counted) > max) {
+		peers_leave(p->peers, c->counted);
+		c->counted = NULL;
+		METRIC_INC(connections_refused_total);
+		log_notice("connection-refused",
+		    "peer=%s by=MaxConnectionsPerClient", c->peer_text);
+		return PROTO_ERR_OVERLOADED;
+	}
+	return PROTO_OK;
+}
+
+static void
+handshake_done(struct conn *c)
+{
+	struct buf b;
+
+	METRIC_INC(tls_handshakes_total);
+	if (transport_tls_resumed(&c->transport))
+		METRIC_INC(tls_resumptions_total);
+	if (log_wants(LOG_DEBUGGING)) {
+		buf_init(&b, 1024);
+		transport_tls_describe(&c->transport, &b);
+		log_debug("tls", "peer=%s %s", c->peer_text, buf_cstr(&b));
+		buf_free(&b);
+	}
+	conn_open(c);
+}
+
+static void
+handshake(struct conn *c)
+{
+	char why[160];
+	bool writes;
+
+	switch (transport_tls_handshake(&c->transport, why, sizeof(why))) {
+	case 1:
+		handshake_done(c);
+		break;
+	case 0:
+		writes = c->transport.read_wants_write;
+		conn_set_reading(c, !writes);
+		conn_set_writing(c, writes);
+		break;
+	default:
+		METRIC_INC(tls_failures_total);
+		log_info("tls-failed", "peer=%s why=%s", c->peer_text,
+		    LOG_Q(slice_of(why)));
+		conn_linger(c); /* an alert must not be lost */
+	}
+}
+
+/* Who is refused hears it in his own language, thus after the handshake. */
+static void
+admit(struct conn *c)
+{
+	c->refusal = judge(c);
+	c->access_version = c->pool->access_version;
+	if (c->refusal == PROTO_OK) {
+		c->served = true;
+		c->pool->served++;
+	}
+	if (!c->tls) {
+		conn_open(c);
+		return;
+	}
+	c->phase = CONN_HANDSHAKE;
+	if (c->pool->tls == NULL ||
+	    transport_tls_begin(&c->transport, c->pool->tls) == -1) {
+		log_error("tls-not-ready", "certificate=%s",
+		    c->pool->tls != NULL ? "yes" : "none");
 		conn_close(c, false);
 		return;
 	}
+	handshake(c);
 }
+
+/* The header of a load balancer is there, and is taken off the socket. */
+static void
+proxy_done(struct conn *c, const struct proxy_head *h, size_t take)
+{
+	if (transport_discard(&c->transport, c->pool->read_buf, take) !=
+	    (ssize_t)take) {
+		conn_close(c, false);
+		return;
+	}
+	if (h->client.family != ADDR_NONE)
+		name_peer(c, &h->client);
+	conn_work_put(c);
+	admit(c);
+}
+
+static void
+proxy_failed(struct conn *c, const char *why)
+{
+	METRIC_INC(proxy_header_errors_total);
+	log_info("proxy-header", "peer=%s why=\"%s\"", c->peer_text, why);
+	conn_linger(c);
+}
+
+/*
+ * Only as much as belongs to the header is read: what follows may be a TLS
+ * record, which OpenSSL reads itself.
+ */
+static void
+read_proxy(struct conn *c)
+{
+	struct conn_pool *p = c->pool;
+	struct proxy_head h;
+	size_t had;
+	ssize_t n;
+
+	n = recv(c->transport.fd, p->read_buf, PROXY_HEAD_MAX,
+	    MSG_PEEK | MSG_DONTWAIT);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0 || (c->work == NULL && !conn_work_get(c))) {
+		conn_close(c, false);
+		return;
+	}
+	had = c->work->in.len;
+	if (buf_append(&c->work->in, p->read_buf, (size_t)n) == -1) {
+		conn_close(c, false);
+		return;
+	}
+	switch (proxy_head_parse(buf_slice(&c->work->in), &h)) {
+	case PROXY_DONE:
+		proxy_done(c, &h, h.len - had);
+		break;
+	case PROXY_MORE:
+		if (transport_discard(&c->transport, p->read_buf, (size_t)n) !=
+		    n)
+			conn_close(c, false);
+		break;
+	case PROXY_BAD:
+		proxy_failed(c, "no PROXY header, or a wrong one");
+		break;
+	}
+}
+
+/* ---- events ---- */
 
 static void
 on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct conn *c = ctx;
-	struct slice in;
-	ssize_t n;
 
 	(void)fd;
 	(void)what;
-	if (c->phase == CONN_LINGER) {
+	switch (c->phase) {
+	case CONN_PROXY:
+		read_proxy(c);
+		break;
+	case CONN_HANDSHAKE:
+		handshake(c);
+		break;
+	case CONN_OPEN:
+		conn_receive(c);
+		break;
+	case CONN_LINGER:
 		read_linger(c);
-		return;
+		break;
+	case CONN_CLOSED:
+		break;
 	}
-	n = c->transport.ops->read(
-	    &c->transport, c->pool->read_buf, CONN_READ_SIZE);
-	if (n == -1) {
-		if (errno != EAGAIN && errno != EWOULDBLOCK)
-			conn_close(c, false);
-		return;
-	}
-	if (n == 0) {
-		peer_ended(c);
-		return;
-	}
-	METRIC_ADD(bytes_in_total, n);
-	in = (struct slice){ c->pool->read_buf, (size_t)n };
-	if (!feed(c, &in))
-		return;
-	if (in.len > 0 && buf_append_slice(&c->in, in) == -1) {
-		log_warn("input-overflow", "bytes=%zu", in.len);
-		conn_close(c, true);
-		return;
-	}
-	conn_update(c);
 }
 
 static void
 on_writable(evutil_socket_t fd, short what, void *ctx)
 {
+	struct conn *c = ctx;
+
 	(void)fd;
 	(void)what;
-	conn_update(ctx);
+	if (c->phase == CONN_LINGER)
+		say_end(c);
+	else if (c->phase == CONN_HANDSHAKE)
+		handshake(c);
+	else if (c->phase == CONN_OPEN && c->transport.read_wants_write)
+		conn_receive(c);
+	else if (c->phase == CONN_OPEN)
+		conn_update(c);
 }
 
 static void
@@ -479,61 +474,57 @@ on_timer(struct timer *t)
 {
 	struct conn *c = CONTAINER_OF(t, struct conn, timer);
 
-	if (c->phase == CONN_LINGER) {
+	switch (c->phase) {
+	case CONN_PROXY:
+		METRIC_INC(client_timeouts_total);
+		proxy_failed(c, "it did not come in time");
+		break;
+	case CONN_OPEN:
+		conn_late(c);
+		break;
+	case CONN_HANDSHAKE:
+		METRIC_INC(client_timeouts_total);
+		METRIC_INC(tls_failures_total);
+		log_info("tls-failed", "peer=%s why=\"TlsHandshakeTimeout\"",
+		    c->peer_text);
 		conn_close(c, false);
-	} else if (outq_pending(&c->out) > 0) {
-		log_info("write-timeout", "pending=%llu",
-		    (unsigned long long)outq_pending(&c->out));
-		conn_close(c, true);
-	} else if (c->tx == NULL && c->head_since_us != 0) {
-		refuse(c, PROTO_ERR_TIMED_OUT);
-	} else if (c->tx == NULL) {
-		begin_linger(c); /* idle: silent (CN-12) */
+		break;
+	case CONN_LINGER:
+		conn_close(c, false);
+		break;
+	case CONN_CLOSED:
+		break;
 	}
 }
 
+/* Only those that are kicked now: one may kick itself for the next turn. */
 static void
 on_kick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct conn_pool *p = ctx;
-	struct conn *c;
+	struct conn *c, *last = TAILQ_LAST(&p->kicked, conn_list);
+	bool more = last != NULL;
 
 	(void)fd;
 	(void)what;
-	while ((c = TAILQ_FIRST(&p->kicked)) != NULL) {
+	while (more && (c = TAILQ_FIRST(&p->kicked)) != NULL) {
+		more = c != last;
 		TAILQ_REMOVE(&p->kicked, c, kick_link);
 		c->kicked = false;
-		if (c->phase == CONN_OPEN)
+		if (c->phase != CONN_OPEN)
+			continue;
+		if (c->read_more)
+			conn_receive(c);
+		else
 			conn_update(c);
 	}
 }
 
-/* ---- life ---- */
-
-static void
-name_peer(struct conn *c, int fd)
-{
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-
-	if (getpeername(fd, (struct sockaddr *)&a, &len) == -1)
-		return;
-	if (a.ss_family == AF_INET)
-		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)&a)->sin_addr,
-		    c->peer, sizeof(c->peer));
-	else if (a.ss_family == AF_INET6)
-		(void)inet_ntop(AF_INET6,
-		    &((struct sockaddr_in6 *)&a)->sin6_addr, c->peer,
-		    sizeof(c->peer));
-}
+/* ---- accept ---- */
 
 static struct conn *
-conn_new(struct conn_pool *p, int fd)
+conn_new(struct conn_pool *p, int fd, const struct addr *peer)
 {
-	const struct conf *conf = p->core->set->conf;
-	struct icap_rx_limits limits = { .max_icap_head = conf->max_icap_head,
-		.max_http_head = conf->max_http_head,
-		.lenient_lf = conf->lenient_line_ends };
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
@@ -541,50 +532,76 @@ conn_new(struct conn_pool *p, int fd)
 	c->pool = p;
 	c->transport.ops = &transport_plain;
 	c->transport.fd = fd;
+	name_peer(c, peer);
 	c->host.kick = conn_kick;
 	c->host.ctx = c;
-	c->host.peer = c->peer;
-	name_peer(c, fd);
-	icap_rx_init(&c->rx, &limits);
-	outq_init(&c->out);
-	buf_init(&c->in, CONN_IN_MAX);
+	c->host.peer = c->peer_text;
 	timer_init(&c->timer, on_timer);
-	TAILQ_INSERT_TAIL(&p->conns, c, link);
-	p->count++;
-	c->ev_read =
-	    event_new(p->base, fd, EV_READ | EV_PERSIST, on_readable, c);
-	c->ev_write =
-	    event_new(p->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
-	if (c->ev_read == NULL || c->ev_write == NULL) {
-		conn_free(c);
+	if (event_assign(&c->ev_read, p->base, fd, EV_READ | EV_PERSIST,
+		on_readable, c) == -1 ||
+	    event_assign(&c->ev_write, p->base, fd, EV_WRITE | EV_PERSIST,
+		on_writable, c) == -1) {
+		free(c);
 		return NULL;
 	}
+	TAILQ_INSERT_TAIL(&p->conns, c, link);
+	p->count++;
+	METRIC_INC(connections_total);
+	METRIC_SET(connections, p->count);
 	return c;
 }
 
-void
-conn_accept(struct conn_pool *p, int fd)
+/* They fail on a unix socket, where they are not needed. CN-15 */
+static void
+set_socket_options(int fd)
 {
-	struct conn *c = conn_new(p, fd);
-	int on = 1;
+	static const struct {
+		int level, name, value;
+	} rows[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
+	};
 
-	if (c == NULL) {
+	for (size_t i = 0; i < COUNTOF(rows); i++)
+		(void)setsockopt(fd, rows[i].level, rows[i].name,
+		    &rows[i].value, sizeof(rows[i].value));
+}
+
+void
+conn_accept(struct conn_pool *p, int fd, const struct addr *peer, bool tls)
+{
+	struct conn *c;
+
+	/* their answers are still going out: this one is not even heard */
+	if (p->count >= p->core->max_connections + CONN_MAX_REFUSED) {
+		METRIC_INC(connections_refused_total);
+		log_notice("connection-dropped", "open=%u", p->count);
+		(void)close(fd);
+		return;
+	}
+	if ((c = conn_new(p, fd, peer)) == NULL) {
 		log_error("no-memory", "for=connection");
 		(void)close(fd);
 		return;
 	}
-	/* fails on a unix socket, where it is not needed */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	METRIC_INC(connections_total);
-	METRIC_SET(connections, p->count);
-	if (p->count > p->core->set->conf->max_connections) {
-		METRIC_INC(connections_refused_total);
-		refuse(c, PROTO_ERR_OVERLOADED);
+	set_socket_options(fd);
+	c->tls = tls;
+	/* until it is open, from the first moment on */
+	conn_arm(c, clock_mono_us() + (tls ? conn_conf(c)->tls_handshake_timeout
+					   : conn_conf(c)->head_timeout) *
+					  1000);
+	if (!access_is_balancer(p->access, peer)) {
+		admit(c);
 		return;
 	}
-	conn_update(c);
+	c->phase = CONN_PROXY;
+	conn_set_reading(c, true);
 }
+
+/* ---- all of them ---- */
 
 int
 conn_pool_init(
@@ -595,20 +612,49 @@ conn_pool_init(
 	p->core = core;
 	TAILQ_INIT(&p->conns);
 	TAILQ_INIT(&p->kicked);
+	TAILQ_INIT(&p->starved);
+	TAILQ_INIT(&p->works);
+	p->peers = peers_new();
 	p->read_buf = malloc(CONN_READ_SIZE);
 	p->kick = event_new(base, -1, EV_PERSIST, on_kick, p);
-	return p->read_buf != NULL && p->kick != NULL ? 0 : -1;
+	return p->peers != NULL && p->read_buf != NULL && p->kick != NULL ? 0
+									  : -1;
+}
+
+int
+conn_pool_configure(struct conn_pool *p, struct tls_ctx *tls)
+{
+	struct access *a = access_new(p->core->set->conf);
+
+	if (a == NULL) {
+		tls_ctx_free(&tls);
+		return -1;
+	}
+	tls_ctx_free(&p->tls);
+	p->tls = tls;
+	access_free(&p->access);
+	p->access = a;
+	p->access_version++;
+	return 0;
 }
 
 void
 conn_pool_free(struct conn_pool *p)
 {
+	struct conn_work *w;
 	struct conn *c;
 
 	while ((c = TAILQ_FIRST(&p->conns)) != NULL)
 		conn_close(c, true);
+	while ((w = TAILQ_FIRST(&p->works)) != NULL) {
+		TAILQ_REMOVE(&p->works, w, link);
+		work_free(w);
+	}
 	if (p->kick != NULL)
 		event_free(p->kick);
+	peers_free(&p->peers);
+	access_free(&p->access);
+	tls_ctx_free(&p->tls);
 	free(p->read_buf);
 }
 
@@ -618,7 +664,11 @@ conn_pool_drain(struct conn_pool *p)
 	struct conn *c, *next;
 
 	TAILQ_FOREACH_SAFE(c, &p->conns, link, next)
-	if (c->phase == CONN_OPEN && c->tx == NULL &&
-	    !icap_rx_in_request(&c->rx))
-		begin_linger(c);
+	{
+		if (c->phase == CONN_PROXY)
+			conn_close(c, false);
+		else if (c->phase == CONN_OPEN && c->tx == NULL &&
+			 (c->work == NULL || !icap_rx_in_request(&c->work->rx)))
+			conn_linger(c);
+	}
 }

@@ -2,35 +2,63 @@
 #ifndef NET_CONN_H
 #define NET_CONN_H
 /*
- * One client connection on libevent: reads up to 64 KiB at a time into a
- * buffer of the process, feeds the receiver and the transaction, writes the
- * outq, and closes gently (CN-09) so that no answer is lost.
+ * Client connections on libevent. A connection begins with what its listener
+ * asks for (the header of a load balancer, a TLS handshake), is admitted or
+ * refused, serves transactions one after the other, and closes gently (CN-09)
+ * so that no answer is lost. While it is idle it holds no buffers.
+ *
+ *   conn.c       its life: accept, admission, idle memory, closing
+ *   conn_serve.c requests and answers while it is open
  */
 
 #include "base/list.h"
+#include "net/access.h"
+#include "net/peers.h"
 #include "net/core.h"
 #include "net/transport.h"
 
+struct event;
 struct event_base;
 struct conn;
+struct conn_work;
+struct tls_ctx;
 TAILQ_HEAD(conn_list, conn);
+TAILQ_HEAD(conn_work_list, conn_work);
 
 struct conn_pool {
 	struct event_base *base;
 	struct net_core *core;
+	struct access *access;
+	uint64_t access_version; /* counts the lists that came by HUP */
+	struct peers *peers;
+	struct tls_ctx *tls; /* of connections to come; NULL: none */
 	struct conn_list conns;
-	struct conn_list kicked; /* to be looked at in this turn of the loop */
+	struct conn_list kicked;  /* to be looked at in this turn of the loop */
+	struct conn_list starved; /* do not read, for lack of memory */
+	struct conn_work_list works; /* of connections that are idle now */
+	unsigned int nworks;
 	struct event *kick;
-	unsigned int count;
-	char *read_buf; /* CONN_READ_SIZE, shared by all */
+	unsigned int count;  /* open sockets */
+	unsigned int served; /* those that were not refused */
+	char *read_buf;      /* CONN_READ_SIZE, shared by all */
 };
 #define CONN_READ_SIZE ((size_t)65536)
 
 int conn_pool_init(struct conn_pool *p, struct event_base *base,
     struct net_core *core) MUST_CHECK;
 void conn_pool_free(struct conn_pool *p); /* closes all connections */
-/* Takes the socket over. Above MaxConnections it is answered 503 and closed. */
-void conn_accept(struct conn_pool *p, int fd);
+/*
+ * Takes over what core->set says of clients, now and after each change. tls
+ * (may be NULL) becomes the pool's. 0, or -1 when out of memory: then all is
+ * as before, and tls is freed.
+ */
+int conn_pool_configure(struct conn_pool *p, struct tls_ctx *tls) MUST_CHECK;
+/*
+ * Takes the socket over. Who may not use the server, or comes above a limit,
+ * is answered 403 or 503 and closed.
+ */
+void conn_accept(
+    struct conn_pool *p, int fd, const struct addr *peer, bool tls);
 /* Draining: idle connections end now, the others after their answer. */
 void conn_pool_drain(struct conn_pool *p);
 #endif

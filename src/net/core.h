@@ -43,6 +43,8 @@ struct net_core {
 	struct tx_list all;
 	struct tx_list by_id[NET_CORE_BUCKETS];
 	struct slice server; /* "tolsey/0.1.0" */
+	/* what can be received at once; 0: as MaxConnections says */
+	uint64_t max_connections;
 	/*
 	 * By service: a body was longer than its Content-Length said, as no
 	 * proxy of HTTP sends it. What these clients announce is no size.

@@ -16,6 +16,7 @@
 
 #define ACCEPTS_PER_TURN 16
 #define PAUSE_US 200000
+#define QUIET_US 60000000 /* between two lines about the same shortage */
 
 struct listener {
 	TAILQ_ENTRY(listener) link;
@@ -23,8 +24,9 @@ struct listener {
 	struct event *ev;
 	struct timer pause;
 	int fd;
-	bool exhausted; /* said once until it works again */
-	char name[96];
+	bool tls;
+	uint64_t quiet_until_us; /* the shortage was said */
+	char name[120];
 };
 
 static void
@@ -38,14 +40,16 @@ resume(struct timer *t)
 static void
 out_of_descriptors(struct listener *l)
 {
+	uint64_t now = clock_mono_us();
+
 	METRIC_INC(descriptors_exhausted_total);
-	if (!l->exhausted)
-		log_error("no-descriptors", "listener=%s error=\"%s\"", l->name,
-		    strerror(errno));
-	l->exhausted = true;
+	if (now >= l->quiet_until_us)
+		log_error("no-descriptors",
+		    "listener=%s error=\"%s\" connections=%u", l->name,
+		    strerror(errno), l->pool->count);
+	l->quiet_until_us = now + QUIET_US;
 	(void)event_del(l->ev);
-	if (timer_arm(
-		l->pool->core->tq, &l->pause, clock_mono_us() + PAUSE_US) == -1)
+	if (timer_arm(l->pool->core->tq, &l->pause, now + PAUSE_US) == -1)
 		(void)event_add(l->ev, NULL);
 }
 
@@ -53,14 +57,19 @@ static void
 on_acceptable(evutil_socket_t lfd, short what, void *ctx)
 {
 	struct listener *l = ctx;
+	struct sockaddr_storage ss;
+	struct addr peer;
+	socklen_t len;
 	int fd;
 
 	(void)what;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		len = sizeof(ss);
+		fd = accept4(lfd, (struct sockaddr *)&ss, &len,
+		    SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd != -1) {
-			l->exhausted = false;
-			conn_accept(l->pool, fd);
+			addr_from_sockaddr(&peer, (struct sockaddr *)&ss, len);
+			conn_accept(l->pool, fd, &peer, l->tls);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
@@ -72,7 +81,7 @@ on_acceptable(evutil_socket_t lfd, short what, void *ctx)
 
 int
 listener_add(struct listener_list *list, struct conn_pool *pool, int fd,
-    const char *name)
+    bool tls, const char *name)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
@@ -82,6 +91,7 @@ listener_add(struct listener_list *list, struct conn_pool *pool, int fd,
 	}
 	l->pool = pool;
 	l->fd = fd;
+	l->tls = tls;
 	(void)str_copy(l->name, sizeof(l->name), slice_of(name));
 	timer_init(&l->pause, resume);
 	TAILQ_INSERT_TAIL(list, l, link);

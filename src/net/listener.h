@@ -12,7 +12,7 @@ TAILQ_HEAD(listener_list, listener);
 
 /* Takes the listening socket over. 0 or -1. */
 int listener_add(struct listener_list *l, struct conn_pool *pool, int fd,
-    const char *name) MUST_CHECK;
+    bool tls, const char *name) MUST_CHECK;
 /* Stops accepting and frees all. */
 void listener_free_all(struct listener_list *l);
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #include "ipc/chan.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/tls_ctx.h"
 #include "net/workers.h"
 #include "sandbox/privdrop.h"
 #include "sandbox/sandbox.h"
@@ -32,6 +34,10 @@
 #define CHANNEL_FD 3
 #define CONF_TEXT_MAX ((size_t)16 << 20)
 #define LOG_FLUSH_US 1000000
+#define TLS_FILE_MAX ((size_t)4 << 20)
+/* Descriptors of a connection whose body is spooled, and of the process. */
+#define FDS_PER_CONNECTION 3
+#define FDS_OF_PROCESS 128
 
 /* The one context of the process. */
 struct net {
@@ -47,6 +53,9 @@ struct net {
 	struct conf *conf; /* received, for GO or live change */
 	char *template;
 	size_t template_len;
+	char *tls_file[MSG_TLS_NFILES]; /* received, for the next conf */
+	size_t tls_file_len[MSG_TLS_NFILES];
+	struct tls_tickets *tickets;
 	int spool_fd;
 	struct spool_pool *spool;
 	struct workers *workers;
@@ -135,6 +144,75 @@ make_set(struct net *n)
 	return set;
 }
 
+/* They are used once, and hold a key. */
+static void
+forget_tls_files(struct net *n)
+{
+	for (size_t i = 0; i < MSG_TLS_NFILES; i++) {
+		if (n->tls_file[i] != NULL)
+			explicit_bzero(n->tls_file[i], n->tls_file_len[i]);
+		free(n->tls_file[i]);
+		n->tls_file[i] = NULL;
+		n->tls_file_len[i] = 0;
+	}
+}
+
+/*
+ * What the files that came with the configuration make. *out is NULL when it
+ * has no TLS. -1 after refuse().
+ */
+static int
+make_tls(struct net *n, struct tls_ctx **out)
+{
+	char why[MSG_TEXT_MAX];
+	struct tls_files f;
+
+	*out = NULL;
+	if (n->conf->tls_certificate[0] == '\0')
+		return 0;
+	for (size_t i = 0; i < MSG_TLS_NFILES; i++)
+		f.file[i] =
+		    (struct slice){ n->tls_file[i], n->tls_file_len[i] };
+	*out = tls_ctx_new(n->conf, &f, n->tickets, why, sizeof(why));
+	forget_tls_files(n);
+	if (*out != NULL)
+		return 0;
+	refuse(n, why);
+	return -1;
+}
+
+/* What can be received at once: each may need a file for its body. */
+static void
+set_capacity(struct net *n)
+{
+	uint64_t wanted = n->conf->max_connections, have = wanted;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0)
+		have = l.rlim_cur > FDS_OF_PROCESS + FDS_PER_CONNECTION
+			   ? (l.rlim_cur - FDS_OF_PROCESS) / FDS_PER_CONNECTION
+			   : 1;
+	n->core.max_connections = have < wanted ? have : wanted;
+	if (have < wanted)
+		log_warn("few-descriptors",
+		    "MaxConnections=%llu served=%llu remedy=\"raise the limit "
+		    "of open files (ulimit -n, LimitNOFILE)\"",
+		    (unsigned long long)wanted, (unsigned long long)have);
+}
+
+/* Connections are served as core.set and the TLS files say. */
+static int
+configure_connections(struct net *n, struct tls_ctx *tls)
+{
+	METRIC_SET(tls_certificate_expires_timestamp_seconds,
+	    tls != NULL ? tls_ctx_expires(tls) : 0);
+	if (tls != NULL && tls_ctx_expires(tls) * 1000000 < clock_wall_us())
+		log_warn("certificate-expired", "file=%s",
+		    LOG_Q(slice_of(n->conf->tls_certificate)));
+	set_capacity(n);
+	return conn_pool_configure(&n->conns, tls);
+}
+
 static void
 name_services(const struct conf *c)
 {
@@ -181,10 +259,18 @@ static void
 change_live(struct net *n)
 {
 	struct service_set *set = make_set(n);
+	struct tls_ctx *tls = NULL;
 
 	if (set == NULL)
 		return;
+	if (make_tls(n, &tls) == -1) {
+		service_set_unref(&set);
+		return;
+	}
 	if (net_core_set(&n->core, set) == 0) {
+		if (configure_connections(n, tls) == -1)
+			log_error("no-memory", "for=clients");
+		tls = NULL;
 		name_services(n->conf);
 		log_set_level((enum log_level)n->conf->log_level);
 		spool_pool_limits(n->spool,
@@ -194,6 +280,7 @@ change_live(struct net *n)
 		confirm(n);
 		log_notice("configured", "generation=%u", n->conf->generation);
 	}
+	tls_ctx_free(&tls);
 	service_set_unref(&set);
 }
 
@@ -245,6 +332,19 @@ got_template(struct net *n, int fd)
 	free(n->template);
 	n->template = text;
 	n->template_len = len;
+}
+
+static void
+got_tls_file(struct net *n, const struct msg_tls_file *m, int fd)
+{
+	size_t len;
+
+	if (m->kind >= MSG_TLS_NFILES)
+		return;
+	free(n->tls_file[m->kind]);
+	/* one that cannot be read lacks what it should hold, which is said */
+	n->tls_file[m->kind] = read_all(fd, TLS_FILE_MAX, &len);
+	n->tls_file_len[m->kind] = n->tls_file[m->kind] != NULL ? len : 0;
 }
 
 static void
@@ -316,11 +416,12 @@ got_listener(struct net *n, const struct msg_listener *m, int fd)
 
 	(void)str_copy(name, sizeof(name),
 	    (struct slice){ m->name, strnlen(m->name, sizeof(m->name)) });
-	if (m->kind != LISTENER_ICAP) {
+	if (m->kind != LISTENER_ICAP && m->kind != LISTENER_ICAPS) {
 		(void)close(fd);
 		return;
 	}
-	if (listener_add(&n->listeners, &n->conns, fd, name) == -1)
+	if (listener_add(&n->listeners, &n->conns, fd,
+		m->kind == LISTENER_ICAPS, name) == -1)
 		refuse(n, "cannot listen");
 }
 
@@ -360,8 +461,10 @@ begin_serving(struct net *n)
 {
 	struct service_set *set = make_set(n);
 	struct msg_ready ready = { 0 };
+	struct tls_ctx *tls = NULL;
 
-	if (set == NULL || confine(n, &ready) != 0) {
+	if (set == NULL || make_tls(n, &tls) == -1 || confine(n, &ready) != 0) {
+		tls_ctx_free(&tls);
 		service_set_unref(&set);
 		finish(n, EXIT_FAILURE);
 		return;
@@ -374,7 +477,8 @@ begin_serving(struct net *n)
 	if (n->spool == NULL || n->workers == NULL ||
 	    net_core_init(&n->core, n->tq, workers_sched(n->workers), n->spool,
 		set) == -1 ||
-	    conn_pool_init(&n->conns, n->base, &n->core) == -1) {
+	    conn_pool_init(&n->conns, n->base, &n->core) == -1 ||
+	    configure_connections(n, tls) == -1) {
 		refuse(n, "out of memory");
 		finish(n, EXIT_FAILURE);
 		return;
@@ -392,11 +496,14 @@ check_only(struct net *n)
 {
 	struct service_set *set = make_set(n);
 	struct msg_ready ready = { 0 };
+	struct tls_ctx *tls = NULL;
+	bool ok = set != NULL && make_tls(n, &tls) == 0;
 
-	if (set != NULL)
+	if (ok)
 		(void)chan_queue(n->parent, MSG_READY, &ready, -1);
+	tls_ctx_free(&tls);
 	service_set_unref(&set);
-	finish(n, set != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+	finish(n, ok ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static void
@@ -459,6 +566,12 @@ from_parent(void *ctx, struct chan *c, struct chan_msg *m)
 		break;
 	case MSG_TEMPLATE:
 		got_template(n, m->fd);
+		break;
+	case MSG_TLS_FILE:
+		got_tls_file(n, m->payload, m->fd);
+		break;
+	case MSG_TLS_TICKETS:
+		tls_tickets_set(n->tickets, m->payload);
 		break;
 	case MSG_SPOOL_DIR:
 		n->spool_fd = m->fd;
@@ -584,7 +697,9 @@ init(struct net *n)
 	event_config_free(cfg);
 	n->tq = timerq_new();
 	n->modules = registry_new();
-	if (n->base == NULL || n->tq == NULL || n->modules == NULL)
+	n->tickets = tls_tickets_new();
+	if (n->base == NULL || n->tq == NULL || n->modules == NULL ||
+	    n->tickets == NULL)
 		return -1;
 	n->tick = event_new(n->base, -1, 0, on_tick, NULL);
 	n->parent =
@@ -609,6 +724,8 @@ deinit(struct net *n)
 	conf_unref(&n->conf);
 	registry_free(&n->modules);
 	free(n->template);
+	forget_tls_files(n);
+	tls_tickets_free(&n->tickets);
 	chan_free(&n->parent);
 	if (n->tick != NULL)
 		event_free(n->tick);

@@ -157,6 +157,28 @@ wake_waiting(struct spool_pool *p)
 	p->waking = false;
 }
 
+void
+spool_pool_charge(struct spool_pool *p, uint64_t bytes)
+{
+	charge_memory(p, bytes);
+}
+
+void
+spool_pool_discharge(struct spool_pool *p, uint64_t bytes)
+{
+	CHECK(bytes <= p->memory);
+	p->memory -= bytes;
+	METRIC_SET(spool_memory_bytes, p->memory);
+	if (bytes > 0)
+		wake_waiting(p);
+}
+
+bool
+spool_pool_has_memory(const struct spool_pool *p)
+{
+	return p->memory < p->max_memory;
+}
+
 /* ---- kinds ---- */
 
 /* Only the mapping can write from now on: the worker gets the descriptor. */

@@ -29,6 +29,14 @@ void spool_pool_limits(
 uint64_t spool_pool_memory(const struct spool_pool *p);
 uint64_t spool_pool_disk(const struct spool_pool *p);
 
+/*
+ * Memory that is no body, but counts as such: heads that are being received,
+ * bytes that wait to be sent. It is never refused; whoever can wait asks first.
+ */
+void spool_pool_charge(struct spool_pool *p, uint64_t bytes);
+void spool_pool_discharge(struct spool_pool *p, uint64_t bytes);
+bool spool_pool_has_memory(const struct spool_pool *p);
+
 enum spool_rc {
 	SPOOL_OK,
 	SPOOL_WAIT, /* no space now: nothing was taken, wake() will be called */

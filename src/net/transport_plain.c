@@ -49,15 +49,15 @@ plain_shutdown_write(struct transport *t)
 	return shutdown(t->fd, SHUT_WR);
 }
 
-static size_t
+static bool
 plain_pending(const struct transport *t)
 {
 	(void)t;
-	return 0;
+	return false;
 }
 
-static void
-plain_close(struct transport *t, bool cut)
+void
+transport_close_socket(struct transport *t, bool cut)
 {
 	struct linger l = { .l_onoff = 1, .l_linger = 0 };
 
@@ -70,11 +70,17 @@ plain_close(struct transport *t, bool cut)
 	t->fd = -1;
 }
 
+ssize_t
+transport_discard(struct transport *t, void *buf, size_t len)
+{
+	return plain_read(t, buf, len);
+}
+
 const struct transport_ops transport_plain = {
 	.read = plain_read,
 	.writev = plain_writev,
 	.send_file = plain_send_file,
 	.shutdown_write = plain_shutdown_write,
 	.pending = plain_pending,
-	.close = plain_close,
+	.close = transport_close_socket,
 };

@@ -19,6 +19,7 @@ enum deadline {
 	DEADLINE_START_WAIT,
 	DEADLINE_BODY,
 	DEADLINE_PREVIEW_SCAN,
+	DEADLINE_STREAM,
 	DEADLINE_DRAIN
 };
 
@@ -67,6 +68,8 @@ deadline_ms(const struct tx *tx)
 		return c->body_timeout;
 	case DEADLINE_PREVIEW_SCAN:
 		return tx->svc->conf->preview_scan_timeout;
+	case DEADLINE_STREAM:
+		return tx->passthrough ? c->body_timeout : c->stream_timeout;
 	case DEADLINE_DRAIN:
 		return c->drain_timeout;
 	case DEADLINE_NONE:
@@ -228,6 +231,12 @@ tx_wants_input(const struct tx *tx)
 	if (!tx_states[tx->state].input || tx->held.len > 0 || tx->cut)
 		return false;
 	return tx->state != TX_STREAM || tx_stream_has_room(tx);
+}
+
+bool
+tx_is_receiving(const struct tx *tx)
+{
+	return tx_deadlines[tx->state] == DEADLINE_BODY && tx->held.len == 0;
 }
 
 bool

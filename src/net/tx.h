@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 
+#include "base/addr.h"
 #include "base/hash.h"
 #include "base/idgen.h"
 #include "net/core.h"
@@ -50,7 +51,8 @@ enum tx_gate { GATE_CLOSED, GATE_SCANNING, GATE_OPEN, GATE_SHUT };
 struct tx_host {
 	void (*kick)(void *ctx); /* look at the transaction again, soon */
 	void *ctx;
-	const char *peer; /* the ICAP client's address, "" if it has none */
+	const char *peer; /* address of the ICAP client, "unix", or NULL */
+	bool trusted;     /* it is believed about users and their addresses */
 };
 
 struct tx_times {
@@ -154,6 +156,8 @@ void tx_body(struct tx *tx, struct slice bytes);
 void tx_preview_end(struct tx *tx);
 void tx_body_end(struct tx *tx);
 bool tx_wants_input(const struct tx *tx);
+/* It waits for nothing but bytes of the body, which must keep coming. */
+bool tx_is_receiving(const struct tx *tx);
 /* The outq has room again. */
 void tx_output(struct tx *tx);
 /* Is the answer complete in the outq, and the request read? */

@@ -80,8 +80,10 @@ fill_request(struct tx *tx)
 	const struct icap_rx *rx = tx->rx;
 	int rc;
 
-	take_client_ip(tx);
-	take_user(tx);
+	if (tx->host->trusted) { /* XH-03 */
+		take_client_ip(tx);
+		take_user(tx);
+	}
 	if (rx->req.raw.p != NULL)
 		(void)http_head_url(&tx->url, &rx->req);
 	tx->rq.method =

@@ -132,6 +132,7 @@ make_line(struct buf *b, struct tx *tx)
 	clock_iso(clock_wall_us(), when);
 	(void)buf_printf(b, "%s access id=%s service=%s method=%s", when,
 	    tx->name, tx->svc->conf->name, method_name(tx));
+	add(b, "peer", slice_of(tx->host->peer));
 	add(b, "client", buf_slice(&tx->client));
 	add(b, "user", buf_slice(&tx->user));
 	add(b, "request", tx->rx->req.method);

@@ -130,7 +130,9 @@ tx_reply_options(struct tx *tx)
 		.service_id = s->name,
 		.reqmod = s->methods != CONF_METHODS_RESPMOD,
 		.respmod = s->methods != CONF_METHODS_REQMOD,
-		.max_connections = tx->set->conf->max_connections,
+		.max_connections = tx->core->max_connections > 0
+				       ? tx->core->max_connections
+				       : tx->set->conf->max_connections,
 		.ttl_s = s->options_ttl / 1000,
 		.preview = s->preview,
 		.preview_size = s->preview_size,

@@ -243,9 +243,23 @@ run_passthrough(struct tx *tx, enum tx_event ev)
 	}
 }
 
+/* Silence of the client, unless it is we who do not read. */
+static enum tx_step
+stream_silent(struct tx *tx)
+{
+	if (!tx->body_end && tx_wants_input(tx))
+		return tx_reply_error(tx, PROTO_ERR_TIMED_OUT);
+	tx_touch_deadline(tx);
+	return TX_WAIT_EVENT;
+}
+
 enum tx_step
 tx_run_STREAM(struct tx *tx, enum tx_event ev)
 {
+	if (ev == TX_EV_TIMEOUT && tx->held.len == 0)
+		return stream_silent(tx);
+	if (ev == TX_EV_BODY)
+		tx_touch_deadline(tx);
 	if (tx->passthrough)
 		return run_passthrough(tx, ev);
 	switch (ev) {

@@ -434,7 +434,8 @@ void
 world_init(struct world *w, const char *const overrides[], bool ready)
 {
 	static const uint64_t wall = UINT64_C(1763460000000000);
-	struct icap_rx_limits limits = { 32768, 131072, false };
+	struct icap_rx_limits limits = { .max_icap_head = 32768,
+		.max_http_head = 131072 };
 	struct sched_ops ops = { .overdue = on_overdue,
 		.retire = on_retire,
 		.stuck = on_retire,
@@ -475,7 +476,7 @@ world_init(struct world *w, const char *const overrides[], bool ready)
 	outq_init(&w->out);
 	buf_init(&w->in, SENT_MAX);
 	buf_init(&w->sent, SENT_MAX);
-	w->host = (struct tx_host){ .kick = kick, .ctx = w };
+	w->host = (struct tx_host){ .kick = kick, .ctx = w, .trusted = true };
 	if (ready) {
 		world_ready(w);
 		world_add_worker(w);
