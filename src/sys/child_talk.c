@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "sys/feed.h"
 #include "sys/parent.h"
 
 #define END_SECONDS 5 /* a child that has hung up has so long to exit */
@@ -82,8 +84,13 @@ child_feed(struct child *c, char *why, size_t len)
 		return -1;
 	if (c->role == ROLE_CTL && feed_ctl(c) == -1)
 		return -1;
-	if (c->role != ROLE_CTL && (feed_modules(&f, conf, why, len) == -1 ||
-				       feed_template(&f, conf, why, len) == -1))
+	if (c->role != ROLE_CTL &&
+	    (feed_modules(&f, conf, why, len) == -1 ||
+		feed_template(&f, conf, why, len) == -1 ||
+		feed_tls(&f, conf, why, len) == -1))
+		return -1;
+	if (c->role == ROLE_NET &&
+	    chan_queue(c->chan, MSG_TLS_TICKETS, &p->tickets, -1) != CHAN_SENT)
 		return -1;
 	if (c->role == ROLE_NET && feed_spool_dir(c, why, len) == -1)
 		return -1;
@@ -95,11 +102,14 @@ child_listen(struct child *c)
 {
 	struct parent *p = c->parent;
 
-	for (unsigned int i = 0; i < p->nlisteners && c->chan != NULL; i++)
-		if (feed_listener(c, LISTENER_ICAP, p->listener_names[i],
-			p->listeners[i]) == -1)
-			log_error(
-			    "cannot-pass", "listener=%s", p->listener_names[i]);
+	const struct listener_socket *s;
+
+	for (size_t i = 0; i < p->listeners.n && c->chan != NULL; i++) {
+		s = &p->listeners.socket[i];
+		if (feed_listener(c, s->tls ? LISTENER_ICAPS : LISTENER_ICAP,
+			s->name, s->fd) == -1)
+			log_error("cannot-pass", "listener=%s", s->name);
+	}
 }
 
 /* ---- what they say ---- */
@@ -319,6 +329,9 @@ send_conf(struct child *c)
 	if (c->role == ROLE_NET &&
 	    feed_template(&f, p->conf, why, sizeof(why)) == -1)
 		log_error("template", "why=%s", LOG_Q(slice_of(why)));
+	if (c->role == ROLE_NET &&
+	    feed_tls(&f, p->conf, why, sizeof(why)) == -1)
+		log_error("tls-files", "why=%s", LOG_Q(slice_of(why)));
 	if (feed_conf(p, &f, p->conf) == -1)
 		log_error("conf-not-sent", "role=%s", role_name(c->role));
 }
@@ -334,6 +347,30 @@ children_send_conf(struct parent *p)
 		if (c->chan != NULL && c->role != ROLE_CHECK && !c->replaced &&
 		    (c->role != ROLE_NET || c->standby == standby))
 			send_conf(c);
+}
+
+void
+children_send_tickets(struct parent *p)
+{
+	struct child *c;
+
+	TAILQ_FOREACH (c, &p->children, link)
+		if (c->role == ROLE_NET && c->chan != NULL)
+			(void)chan_queue(
+			    c->chan, MSG_TLS_TICKETS, &p->tickets, -1);
+}
+
+void
+children_raise_files(struct parent *p)
+{
+	struct rlimit l;
+	struct child *c;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == -1)
+		return;
+	TAILQ_FOREACH (c, &p->children, link)
+		if (c->role == ROLE_NET && c->pid > 0)
+			(void)prlimit(c->pid, RLIMIT_NOFILE, &l, NULL);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "sys/feed.h"
 #include "sys/parent.h"
 #include "sys/proc.h"
 
@@ -233,6 +234,38 @@ feed_template(const struct feed *f, const struct conf *c, char *why, size_t len)
 	rc = tell(f, MSG_TEMPLATE, &none, fd);
 	(void)close(fd);
 	return rc;
+}
+
+static int
+feed_tls_file(const struct feed *f, enum msg_tls_kind kind,
+    const char *directive, const char *path, char *why, size_t len)
+{
+	struct msg_tls_file m = { .kind = kind };
+	int fd, rc;
+
+	if (path[0] == '\0')
+		return 0;
+	/* not to wait for a pipe */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd == -1) {
+		(void)snprintf(
+		    why, len, "%s %s: %s", directive, path, strerror(errno));
+		return -1;
+	}
+	rc = tell(f, MSG_TLS_FILE, &m, fd);
+	(void)close(fd);
+	return rc;
+}
+
+int
+feed_tls(const struct feed *f, const struct conf *c, char *why, size_t len)
+{
+	if (feed_tls_file(f, MSG_TLS_CERTIFICATE, "TlsCertificate",
+		c->tls_certificate, why, len) == -1 ||
+	    feed_tls_file(f, MSG_TLS_KEY, "TlsKey", c->tls_key, why, len) == -1)
+		return -1;
+	return feed_tls_file(
+	    f, MSG_TLS_CLIENT_CA, "TlsClientCA", c->tls_client_ca, why, len);
 }
 
 int

@@ -17,6 +17,7 @@
 #include "sys/backoff.h"
 #include "sys/dbwatch.h"
 #include "sys/notify.h"
+#include "sys/feed.h"
 #include "sys/parent.h"
 #include "sys/proc.h"
 

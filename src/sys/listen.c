@@ -102,6 +102,14 @@ remove_stale(int fd, const struct sockaddr_un *sun)
 }
 
 int
+listen_unix_mode(const char *path, unsigned int mode, uint32_t gid)
+{
+	if (gid != UINT32_MAX && chown(path, (uid_t)-1, gid) == -1)
+		return -1;
+	return chmod(path, (mode_t)mode);
+}
+
+int
 listen_unix(
     const char *path, unsigned int mode, uint32_t gid, char *err, size_t errlen)
 {
@@ -117,9 +125,8 @@ listen_unix(
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe == -1 || fd == -1 || remove_stale(probe, &sun) == -1 ||
 	    bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
-	    chmod(path, (mode_t)mode) == -1 ||
-	    (gid != UINT32_MAX && chown(path, (uid_t)-1, gid) == -1) ||
-	    listen(fd, 64) == -1)
+	    listen_unix_mode(path, mode, gid) == -1 ||
+	    listen(fd, BACKLOG) == -1)
 		(void)snprintf(err, errlen, "cannot listen on %s: %s", path,
 		    strerror(errno));
 	else
@@ -139,8 +146,15 @@ listen_name(int fd, char *out, size_t len)
 	char host[64], port[8];
 
 	out[0] = '\0';
-	if (getsockname(fd, (struct sockaddr *)&ss, &sslen) == -1 ||
-	    getnameinfo((struct sockaddr *)&ss, sslen, host, sizeof(host), port,
+	memset(&ss, 0, sizeof(ss));
+	if (getsockname(fd, (struct sockaddr *)&ss, &sslen) == -1)
+		return;
+	if (ss.ss_family == AF_UNIX) {
+		(void)snprintf(out, len, "unix:%.107s",
+		    ((const struct sockaddr_un *)&ss)->sun_path);
+		return;
+	}
+	if (getnameinfo((struct sockaddr *)&ss, sslen, host, sizeof(host), port,
 		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return;
 	(void)snprintf(out, len, ss.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s",

@@ -5,6 +5,7 @@ src_libsys_a_SOURCES = src/sys/proc.h src/sys/proc.c src/sys/listen.h src/sys/li
   src/sys/parent.h src/sys/parent.c src/sys/open.c src/sys/reload.c \
   src/sys/confined.c src/sys/children.c src/sys/child_talk.c src/sys/generation.c src/sys/feed.c
 src_libsys_a_SOURCES += src/sys/gen_when.c src/sys/memroom.h src/sys/memroom.c
+src_libsys_a_SOURCES += src/sys/listeners.h src/sys/listeners.c src/sys/passed.h src/sys/passed.c src/sys/tickets.c src/sys/feed.h
 sbin_PROGRAMS += src/tolseyd
 src_tolseyd_SOURCES = src/sys/main.c
 src_tolseyd_LDADD = src/libsys.a src/libconf.a $(SANDBOX_LIBS) $(IPC_LIBS) $(BASE_LIBS)

@@ -300,6 +300,7 @@ main(int argc, char *argv[])
 	memset(&o, 0, sizeof(o));
 	memset(&p, 0, sizeof(p));
 	log_init("parent", LOG_INFO);
+	passed_take(&p.passed);
 	if ((rc = parse_options(&o, argc, argv)) != -1)
 		return rc;
 	if (o.conf_file == NULL && access(DEFAULT_CONF, R_OK) == 0)

@@ -5,12 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "sys/listen.h"
 #include "sys/parent.h"
+
+/* Somewhat more than net counts on, which has to serve them. */
+#define FILES_PER_CONNECTION 3
+#define FILES_OF_PROCESS 512
 
 /* Nobody can shrink it under the others; ctl gets a descriptor to read only. */
 static int
@@ -39,29 +44,6 @@ open_metrics(struct parent *p, char *err, size_t errlen)
 	return -1;
 }
 
-static int
-open_icap_listeners(struct parent *p, char *err, size_t errlen)
-{
-	const struct conf_list *l = &p->conf->listen;
-	unsigned int n = 0;
-
-	if (l->n > PARENT_MAX_LISTENERS) {
-		(void)snprintf(err, errlen, "more than %d times Listen",
-		    PARENT_MAX_LISTENERS);
-		return -1;
-	}
-	for (; n < l->n; n++) {
-		p->listeners[n] = listen_tcp(l->v[n], err, errlen);
-		if (p->listeners[n] == -1)
-			return -1;
-		p->nlisteners = n + 1;
-		listen_name(p->listeners[n], p->listener_names[n],
-		    sizeof(p->listener_names[n]));
-		log_notice("listening", "icap=%s", p->listener_names[n]);
-	}
-	return 0;
-}
-
 /* The folder of a socket under /run does not outlive a restart. */
 static void
 make_socket_folder(const struct parent *p, const char *path)
@@ -78,6 +60,45 @@ make_socket_folder(const struct parent *p, const char *path)
 	if (mkdir(folder, 0755) == 0 && p->uid != UINT32_MAX &&
 	    chown(folder, p->uid, p->gid) == -1)
 		log_warn("socket-folder", "path=%s", LOG_Q(slice_of(folder)));
+}
+
+static bool
+set_files(rlim_t wanted)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == -1 || l.rlim_cur >= wanted)
+		return true;
+	l.rlim_cur = wanted;
+	if (l.rlim_max < wanted)
+		l.rlim_max = wanted; /* root may */
+	return setrlimit(RLIMIT_NOFILE, &l) == 0;
+}
+
+void
+parent_raise_files(const struct conf *c)
+{
+	rlim_t wanted = (rlim_t)c->max_connections * FILES_PER_CONNECTION +
+			FILES_OF_PROCESS;
+	struct rlimit l;
+
+	if (set_files(wanted) || getrlimit(RLIMIT_NOFILE, &l) == -1)
+		return;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l); /* net says what is missing */
+}
+
+int
+parent_listen(struct parent *p, const struct conf *c, char *err, size_t errlen)
+{
+	const struct conf_list *lists[] = { &c->listen, &c->listen_tls };
+
+	for (size_t l = 0; l < COUNTOF(lists); l++)
+		for (size_t i = 0; i < lists[l]->n; i++)
+			if (strncmp(lists[l]->v[i], "unix:", 5) == 0)
+				make_socket_folder(p, lists[l]->v[i] + 5);
+	return listeners_open(
+	    &p->listeners, c, &p->passed, p->gid, err, errlen);
 }
 
 /* Without it tolseyctl is missed, but scanning is not. */
@@ -156,9 +177,10 @@ parent_open(struct parent *p, char *err, size_t errlen)
 {
 	p->workers = conf_worker_count(p->conf);
 	p->workers_max = conf_worker_max(p->conf);
+	parent_raise_files(p->conf);
 	if (confined_demand(p, p->conf, err, errlen) == -1 ||
 	    open_metrics(p, err, errlen) == -1 ||
-	    open_icap_listeners(p, err, errlen) == -1 ||
+	    parent_listen(p, p->conf, err, errlen) == -1 ||
 	    open_metrics_listener(p, err, errlen) == -1 ||
 	    write_pid_file(p, err, errlen) == -1 ||
 	    make_jails(p, err, errlen) == -1)
@@ -178,9 +200,7 @@ close_fd(int *fd)
 void
 parent_close(struct parent *p)
 {
-	for (unsigned int i = 0; i < p->nlisteners; i++)
-		close_fd(&p->listeners[i]);
-	p->nlisteners = 0;
+	listeners_close(&p->listeners);
 	if (p->control_fd != -1)
 		(void)unlink(p->first->control_socket);
 	close_fd(&p->control_fd);

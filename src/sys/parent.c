@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "sys/feed.h"
 #include "sys/notify.h"
 
 void
@@ -104,11 +105,7 @@ on_stop(evutil_socket_t sig, short what, void *ctx)
 	p->stopping = true;
 	log_notice("stopping", "how=drain");
 	notify("STOPPING=1");
-	for (unsigned int i = 0; i < p->nlisteners; i++) {
-		(void)close(p->listeners[i]);
-		p->listeners[i] = -1;
-	}
-	p->nlisteners = 0;
+	listeners_close(&p->listeners);
 	children_send_drain(p);
 	tv.tv_sec = (time_t)(p->conf->shutdown_timeout / 1000);
 	tv.tv_usec = (suseconds_t)(p->conf->shutdown_timeout % 1000 * 1000);
@@ -175,8 +172,10 @@ each_second(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	log_flush();
-	if (p->serving)
-		generation_watch(p);
+	if (!p->serving)
+		return;
+	generation_watch(p);
+	tickets_watch(p);
 }
 
 static void

@@ -12,6 +12,7 @@
  *   children.c    net, ctl and check: starting, restarting, replacing
  *   child_talk.c  what is said between them and us
  *   feed.c        the messages that every child begins with
+ *   tickets.c     keys of TLS session tickets
  *   generation.c  loaders: load, take over, roll back
  *   confined.c    what confines the others, and what of it is missing
  *   gen_when.c    when to load, and whether there is memory for it
@@ -26,10 +27,10 @@
 #include "conf/conf.h"
 #include "ipc/chan.h"
 #include "sys/jail_dirs.h"
+#include "sys/listeners.h"
 #include "sys/memroom.h"
 
 #define PARENT_MAX_NETS 16
-#define PARENT_MAX_LISTENERS 64
 #define PARENT_MAX_WAITERS 64
 #define PARENT_BLOCKS 64 /* of metrics; the first is the parent's own */
 
@@ -96,9 +97,10 @@ struct parent {
 
 	int metrics_fd, metrics_read_fd; /* the latter cannot be written */
 	struct metrics *metrics;
-	int listeners[PARENT_MAX_LISTENERS];
-	char listener_names[PARENT_MAX_LISTENERS][96];
-	unsigned int nlisteners;
+	struct listeners listeners;
+	struct passed passed;
+	struct msg_tls_tickets tickets; /* the same for all nets */
+	uint64_t next_tickets_us;
 	int control_fd, metrics_listener_fd;
 	bool pid_file_written;
 
@@ -145,7 +147,15 @@ void parent_announce(struct parent *p);
 
 /* open.c: 0, or -1 with the reason. */
 int parent_open(struct parent *p, char *err, size_t errlen) MUST_CHECK;
+/* The sockets that c asks for. */
+int parent_listen(struct parent *p, const struct conf *c, char *err,
+    size_t errlen) MUST_CHECK;
+/* So many descriptors as c needs, for us and for children to come. */
+void parent_raise_files(const struct conf *c);
 void parent_close(struct parent *p);
+
+/* tickets.c: a new key from time to time, told to all nets */
+void tickets_watch(struct parent *p);
 
 /* reload.c */
 void reload_configuration(struct parent *p);
@@ -182,6 +192,10 @@ void children_send(
 void children_send_drain(struct parent *p);
 void children_send_conf(struct parent *p);
 void children_send_logs(struct parent *p);
+/* To all nets, whatever their state. */
+void children_send_tickets(struct parent *p);
+/* Running nets may open as many descriptors as we now may. */
+void children_raise_files(struct parent *p);
 
 /* confined.c */
 /* Only what a parent needs is left of root's rights. */
@@ -214,24 +228,4 @@ bool generation_fits(struct parent *p, char *why, size_t len);
 /* A load has ended: those who waited hear of it, or wait for the next. */
 void generation_ended_load(struct parent *p, bool ok, const char *text);
 void generation_plan_retry(struct parent *p);
-
-/* feed.c */
-struct feed {
-	struct chan *chan;
-	enum role role;
-	unsigned int instance;
-};
-int feed_start(struct parent *p, const struct feed *f) MUST_CHECK;
-int feed_conf(
-    struct parent *p, const struct feed *f, const struct conf *c) MUST_CHECK;
-int feed_logs(struct parent *p, const struct feed *f) MUST_CHECK;
-int feed_metrics(
-    struct parent *p, const struct feed *f, unsigned int block) MUST_CHECK;
-/* Modules of a configuration; why: which file is missing. */
-int feed_modules(const struct feed *f, const struct conf *c, char *why,
-    size_t len) MUST_CHECK;
-int feed_template(const struct feed *f, const struct conf *c, char *why,
-    size_t len) MUST_CHECK;
-/* Our own event log, as configured now. */
-void feed_own_log(struct parent *p);
 #endif

@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "base/log.h"
+#include "sys/feed.h"
 #include "sys/notify.h"
 #include "sys/parent.h"
 
@@ -27,6 +28,7 @@ start_serving(struct parent *p)
 		return;
 	}
 	p->serving = true;
+	tickets_watch(p);
 	if (children_start(p) == -1) {
 		parent_say(p, "tolsey-net or tolsey-ctl was not found beside "
 			      "tolseyd or in " PKGLIBEXECDIR);
@@ -74,6 +76,8 @@ apply(struct parent *p)
 	p->conf = p->next_conf;
 	p->next_conf = NULL;
 	reopen_logs(p);
+	parent_raise_files(p->conf);
+	children_raise_files(p);
 	log_notice("reconfigured", "generation=%u", p->conf->generation);
 	say_needs_restart(p);
 	if (needs_new_nets(old, p->conf))
@@ -133,14 +137,20 @@ check_sandbox(struct parent *p)
 void
 reload_checked(struct parent *p, bool ok, const char *why)
 {
+	char err[512] = "";
+
 	if (p->next_conf == NULL || p->stopping)
 		return;
 	if (!ok) {
 		refused(p, why);
+	} else if (listeners_check(p->next_conf, err, sizeof(err)) == -1) {
+		refused(p, err);
 	} else if (p->check_only) {
 		check_sandbox(p);
 	} else if (!p->serving) {
 		start_serving(p);
+	} else if (parent_listen(p, p->next_conf, err, sizeof(err)) == -1) {
+		refused(p, err);
 	} else {
 		apply(p);
 		reloaded(p);
