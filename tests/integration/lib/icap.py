@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
-"""An ICAP client on a plain socket that sends what the test says, right or
-wrong, and reads answers strictly."""
+"""An ICAP client on a socket that sends what the test says, right or wrong,
+and reads answers strictly. With ICAP_TLS=1 in the environment all clients that
+a server under test makes speak TLS."""
+import os
 import socket
 import struct
 import threading
 import time
+
+OVER_TLS = os.environ.get("ICAP_TLS") == "1"
 
 GET = b"GET http://origin.test/object HTTP/1.1\r\nHost: origin.test\r\n\r\n"
 PUT = (b"PUT http://origin.test/object HTTP/1.1\r\nHost: origin.test\r\n"
@@ -109,10 +113,34 @@ def reqmod(request=PUT, body="req-body", **rest):
     return head("REQMOD", sections=[("req-hdr", request)], body=body, **rest)
 
 
+def connect(address, timeout=30, source=None):
+    """address: (host, port), or the path of a unix socket."""
+    if isinstance(address, str):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(timeout)
+        sock.connect(address)
+        return sock
+    sock = socket.create_connection(address, timeout, source)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
 class Icap:
-    def __init__(self, address, timeout=30):
-        self.sock = socket.create_connection(address, timeout)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    """context: an ssl.SSLContext, for TLS. before: bytes that are sent first,
+    outside of it (the header of a load balancer)."""
+
+    def __init__(self, address, timeout=30, context=None, session=None,
+                 before=b"", source=None):
+        self.sock = connect(address, timeout, source)
+        if before:
+            self.sock.sendall(before)
+        if context:
+            import tls
+            try:
+                self.sock = tls.Socket(self.sock, context, session)
+            except BaseException:
+                self.sock.close()
+                raise
         self.buffer = b""
         self.eof = False
         self.was_reset = False

@@ -19,6 +19,7 @@ import urllib.request
 
 import icap
 import samples
+import tls
 from tap import check, skip, wait_for
 
 REFERENCE = os.environ.get("ICAP_REFERENCE") == "1"
@@ -138,6 +139,7 @@ class Server:
         os.chmod(self.dir, 0o755)
         self.port = free_port()
         self.address = ("127.0.0.1", self.port)
+        self.tls_port = 0
         self.db = self.path("db")
         os.mkdir(self.db, 0o755)
         samples.write_database(self.db)
@@ -147,8 +149,15 @@ class Server:
     def path(self, *names):
         return os.path.join(self.dir, *names)
 
-    def client(self, timeout=30):
-        return icap.Icap(self.address, timeout)
+    def client(self, timeout=30, **rest):
+        """Speaks TLS when the tests run over it."""
+        if icap.OVER_TLS and self.tls_port:
+            return self.tls_client(timeout, **rest)
+        return icap.Icap(self.address, timeout, **rest)
+
+    def tls_client(self, timeout=30, context=None, **rest):
+        return icap.Icap(("127.0.0.1", self.tls_port), timeout,
+                         context=context or tls.context(), **rest)
 
     @property
     def uri(self):
@@ -218,8 +227,10 @@ class Tolsey(Server):
     name = "tolseyd"
 
     def __init__(self, config="", database=True, wait=True, workers=2,
-                 args=(), services=""):
+                 args=(), services="", over_tls=False):
         super().__init__()
+        if over_tls or icap.OVER_TLS:
+            self.tls_port = free_port()
         self.metrics_port = free_port()
         self.spool = self.path("spool")
         os.mkdir(self.spool, 0o700)
@@ -254,6 +265,11 @@ class Tolsey(Server):
             lines += ["User " + self.user, "ScanUser " + self.scan_user]
         if self.modules:
             lines.append("ModuleDirectory " + self.modules)
+        if self.tls_port:
+            lines += ["ListenTls 127.0.0.1:%d" % self.tls_port,
+                      "TlsCertificate " + tls.certificates().path(
+                          "server.pem"),
+                      "TlsKey " + tls.certificates().path("server.key")]
         # What a test says replaces what stands here.
         own = {line.split()[0].lower() for line in config.splitlines()
                if line.strip()}
