@@ -9,6 +9,14 @@ scan_coding_of(struct slice token)
 		enum scan_coding coding;
 	} known[] = {
 		{ "identity", SCAN_CODING_NONE },
+		/* what some servers write there, and no client undoes */
+		{ "none", SCAN_CODING_NONE },
+		{ "utf-8", SCAN_CODING_NONE },
+		{ "utf8", SCAN_CODING_NONE },
+		{ "iso-8859-1", SCAN_CODING_NONE },
+		{ "binary", SCAN_CODING_NONE },
+		{ "7bit", SCAN_CODING_NONE },
+		{ "8bit", SCAN_CODING_NONE },
 		{ "gzip", SCAN_CODING_GZIP },
 		{ "x-gzip", SCAN_CODING_GZIP },
 		{ "deflate", SCAN_CODING_DEFLATE },

@@ -30,8 +30,8 @@ enum scan_coding {
 #define SCAN_NO_START 1u
 #define SCAN_NO_END 2u
 /*
- * The coding of a token of Content-Encoding, in any case: NONE for identity,
- * UNKNOWN for what this build cannot undo.
+ * The coding of a token of Content-Encoding, in any case: NONE for identity and
+ * for what is no coding, UNKNOWN for what this build cannot undo.
  */
 enum scan_coding scan_coding_of(struct slice token);
 

@@ -8,10 +8,11 @@
 
 /*
  * Texts are full of hashes, signatures and tokens in base64, thousands in some
- * JSON. What is short and has no look of a file is scanned together with its
- * like, at the cost of one file.
+ * JSON, and pages of little pictures. What is short and has no look of a file
+ * that does harm is scanned together with its like, at the cost of one file.
  */
 #define SMALL ((size_t)512)
+#define SMALL_PICTURE ((size_t)16384)
 #define GATHER_MAX ((size_t)1 << 20)
 
 struct finding {
@@ -40,6 +41,22 @@ looks_like_file(struct slice s)
 		printable += (s.p[i] >= 0x20 && s.p[i] < 0x7f) ||
 			     (s.p[i] >= '\t' && s.p[i] <= '\r');
 	return printable * 10 >= s.len * 9;
+}
+
+static bool
+is_small_picture(struct slice s)
+{
+	static const struct slice magics[] = { { "\x89PNG\r\n", 6 },
+		{ "\xff\xd8\xff", 3 }, { "GIF8", 4 }, { "RIFF", 4 },
+		{ "\0\0\1\0", 4 } };
+
+	if (s.len > SMALL_PICTURE)
+		return false;
+	for (size_t i = 0; i < COUNTOF(magics); i++)
+		if (slice_has_prefix(s, magics[i]))
+			return true;
+	return slice_case_has_prefix(s, SLICE_LIT("<svg")) &&
+	       memmem(s.p, s.len, "cript", 5) == NULL;
 }
 
 /* Its key, else what it lies in, else what it is. */
@@ -87,7 +104,8 @@ scan_item(struct finding *g, const struct embedded_item *it)
 		 : transfer_percent(it->raw, false, forms_sink, &g->one);
 	if (rc != DECODE_OK || stash_data(&g->one, &c.data) != 0)
 		return false;
-	if (c.data.len < SMALL && !looks_like_file(c.data))
+	if ((c.data.len < SMALL && !looks_like_file(c.data)) ||
+	    is_small_picture(c.data))
 		return gather(g, c.data);
 	name_item(name, g->outer->part, it->name);
 	content_scan(g->f, &c);

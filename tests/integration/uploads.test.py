@@ -274,6 +274,25 @@ def form_fields():
     clean(urllib.parse.urlencode([("a", TEXT), ("b", "c")]).encode(), type_)
 
 
+@case()
+def in_the_preview():
+    """A file at the beginning of a form is refused before the rest."""
+    head = ("POST http://origin.test/up HTTP/1.1\r\nHost: origin.test\r\n"
+            "Content-Type: %s\r\n\r\n" % FORM).encode()
+    later = part(samples.filler(100000), "f", "big.bin")
+    for first in (EVIL, part(base64.encodebytes(EICAR), "f", "evil.com", [
+            ("Content-Transfer-Encoding", "base64")])):
+        with server().client() as c:
+            answer = c.scan_request(multipart(first, later), head,
+                                    preview=4096)
+        check(answer.infected and not answer.continued,
+              "not refused at the preview: %r" % answer)
+        check(b"<dd>evil.com</dd>" in answer.body, "no name on the page")
+    with server().client() as c:
+        answer = c.scan_request(multipart(later, EVIL), head, preview=4096)
+        check(answer.infected and answer.continued, "behind the preview")
+
+
 @case(timeout=90)
 def a_million_parts():
     one = b"--b\r\n\r\nx\r\n"

@@ -180,6 +180,8 @@ content_codings(void **state)
 	codings("", "");
 	codings(CE(""), "");
 	codings(CE("identity"), "");
+	codings(CE("none"), "");
+	codings(CE("UTF-8, gzip"), "g");
 	codings(CE("gzip"), "g");
 	codings(CE("X-GZip"), "g");
 	codings(CE("deflate"), "d");

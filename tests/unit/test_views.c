@@ -590,6 +590,26 @@ gathered(void **state)
 }
 
 static void
+little_pictures(void **state)
+{
+	(void)state;
+	rq.opts.max_files = 2;
+	for (int i = 0; i < 100; i++) {
+		add("<img src=\"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAE"
+		    "AAAABCAYAAAAfFcSJAAAADUlEQVR42mNk\">");
+		add("url(data:image/svg+xml,%3Csvg%20xmlns=%22http://x/%22%3E)");
+	}
+	gives("");
+	/* not what a script is in */
+	add("url(data:image/svg+xml,%3Csvg%3E%3Cscript%3Evirus%20V%20%3E)");
+	gives("limit: V@data:image/svg+xml");
+	rq.opts.max_files = 3;
+	gives("V@data:image/svg+xml");
+	body_gives(
+	    "data:image/png;base64,iVBORw0KGgp2aXJ1cyBWIA==", "V@base64");
+}
+
+static void
 forms(void **state)
 {
 	(void)state;
@@ -674,6 +694,7 @@ main(void)
 		TEST(chunked_twice),
 		TEST(embedded),
 		TEST(gathered),
+		TEST(little_pictures),
 		TEST(forms),
 		TEST(large_ones_go_to_files),
 	};

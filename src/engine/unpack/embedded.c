@@ -12,19 +12,40 @@
 #define TEXT_LOOK ((size_t)1024)
 #define FORM_LOOK ((size_t)4096)
 
-static bool
-is_digit(char c)
+/* What a byte may be in a string of base64, as bits. */
+#define DIGIT 1u
+#define NO_HEX 2u  /* a digit that is none of hex */
+#define CLASSIC 4u /* a digit of the one alphabet only */
+#define URL 8u     /* of the other */
+#define ESCAPE 16u /* belongs to an escape, perhaps */
+
+static const unsigned char classes[256] = {
+	['0' ... '9'] = DIGIT,
+	['A' ... 'F'] = DIGIT,
+	['a' ... 'f'] = DIGIT,
+	['G' ... 'Z'] = DIGIT | NO_HEX,
+	['g' ... 'z'] = DIGIT | NO_HEX,
+	['+'] = DIGIT | NO_HEX | CLASSIC,
+	['/'] = DIGIT | NO_HEX | CLASSIC,
+	['-'] = DIGIT | NO_HEX | URL,
+	['_'] = DIGIT | NO_HEX | URL,
+	['\\'] = ESCAPE,
+	['%'] = ESCAPE,
+	['&'] = ESCAPE,
+	['#'] = ESCAPE,
+	[';'] = ESCAPE,
+};
+
+static unsigned int
+class_of(char c)
 {
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' ||
-	       c == '_';
+	return classes[(unsigned char)c];
 }
 
 static bool
-is_hex(char c)
+is_digit(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
-	       (c >= 'A' && c <= 'F');
+	return (class_of(c) & DIGIT) != 0;
 }
 
 static struct slice
@@ -44,24 +65,11 @@ set_name(struct embedded_item *it, struct slice name)
 struct run {
 	size_t begin, end;
 	size_t digits;
-	bool hex;           /* nothing but hex digits: a hash or such */
-	bool classic, url;  /* digits that only one of the alphabets has */
+	unsigned int seen;  /* classes of all of them */
 	size_t line_digits; /* in the present line of the text */
 	bool in_url;        /* of a data: URL: whatever comes belongs to it */
 	bool in_string;     /* from the quote that opens a string */
 };
-
-static void
-count_digit(struct run *r, struct slice s, size_t used)
-{
-	char c = s.p[0];
-
-	r->digits++;
-	r->line_digits++;
-	r->hex = r->hex && used == 1 && is_hex(c);
-	r->classic = r->classic || c == '+' || c == '/' || used > 1;
-	r->url = r->url || c == '-' || c == '_';
-}
 
 /* Of the line end at s, and of blanks that indent the next line. */
 static size_t
@@ -98,28 +106,53 @@ joins(struct run *r, enum transfer_what what, struct slice s, size_t *used)
 	return *used > 0;
 }
 
+/* The digits at `at` that are not escaped. */
+static size_t
+take_plain(struct slice text, size_t at, struct run *r)
+{
+	size_t from = at;
+	unsigned int c;
+
+	for (; at < text.len && ((c = class_of(text.p[at])) & DIGIT) != 0; at++)
+		r->seen |= c;
+	r->digits += at - from;
+	r->line_digits += at - from;
+	return at;
+}
+
+/* One escape or line end at `at`. Its length, 0 where the run ends. */
+static size_t
+take_other(struct slice text, size_t at, struct run *r)
+{
+	struct slice s = from(text, at);
+	unsigned int value;
+	size_t used;
+	enum transfer_what what = transfer_digit(s, &value, &used);
+
+	if (what != TRANSFER_DIGIT)
+		return joins(r, what, s, &used) ? used : 0;
+	r->seen |= NO_HEX | CLASSIC;
+	r->digits++;
+	r->line_digits++;
+	return used;
+}
+
 static void
 take_run(struct slice text, size_t at, bool in_url, struct run *r)
 {
-	unsigned int value;
-	enum transfer_what what;
 	size_t used;
 
-	*r = (struct run){ .begin = at, .hex = true, .in_url = in_url };
+	*r = (struct run){ .begin = at, .in_url = in_url };
 	r->in_string = at > 0 && text.p[at - 1] == '"';
-	while (at < text.len) {
-		struct slice s = from(text, at);
-
+	do {
 		/* of a line such as -----END X----- */
-		if (r->digits > 0 && slice_has_prefix(s, SLICE_LIT("-----")))
+		if (r->digits > 0 &&
+		    slice_has_prefix(from(text, at), SLICE_LIT("-----")))
 			break;
-		what = transfer_digit(s, &value, &used);
-		if (what == TRANSFER_DIGIT)
-			count_digit(r, s, used);
-		else if (!joins(r, what, s, &used))
-			break;
+		at = take_plain(text, at, r);
+		used = at < text.len ? take_other(text, at, r) : 0;
 		at += used;
-	}
+	} while (used > 0);
 	r->end = at;
 }
 
@@ -127,8 +160,8 @@ take_run(struct slice text, size_t at, bool in_url, struct run *r)
 static bool
 is_file(const struct run *r)
 {
-	return r->digits >= EMBEDDED_MIN_DIGITS && !r->hex &&
-	       !(r->classic && r->url);
+	return r->digits >= EMBEDDED_MIN_DIGITS && (r->seen & NO_HEX) != 0 &&
+	       (r->seen & (CLASSIC | URL)) != (CLASSIC | URL);
 }
 
 static size_t
@@ -275,13 +308,58 @@ embedded_begin(struct embedded *e, struct slice text)
 	*e = (struct embedded){ .text = text };
 }
 
+/*
+ * Where the next MIN_LINE bytes begin that may all be of one string; each
+ * shorter stretch is jumped over. What lies before `at` is not looked at.
+ */
+static size_t
+next_stretch(struct slice text, size_t at)
+{
+	size_t end, i;
+
+	for (; text.len - at >= MIN_LINE; at = i) {
+		end = at + MIN_LINE;
+		for (i = end; i > at && class_of(text.p[i - 1]) != 0; i--)
+			;
+		if (i == at)
+			return at;
+	}
+	return text.len;
+}
+
+/* The next ':' that ends "data:". */
+static size_t
+next_url(struct slice text, size_t at)
+{
+	const char *p;
+
+	for (; at < text.len; at++) {
+		p = memchr(text.p + at, ':', text.len - at);
+		if (p == NULL)
+			break;
+		at = (size_t)(p - text.p);
+		if (is_data_scheme(text, at))
+			return at;
+	}
+	return text.len;
+}
+
 static bool
 take_base64(struct embedded *e, struct embedded_item *it)
 {
 	struct run r;
+	unsigned int value;
+	size_t used;
 
 	take_run(e->text, e->at, false, &r);
-	e->at = r.end > e->at ? r.end : e->at + 1;
+	e->at = r.end;
+	/* half an escape */
+	if (r.end == r.begin)
+		do
+			e->at++;
+		while (e->at < e->text.len && !is_digit(e->text.p[e->at]) &&
+		       transfer_digit(from(e->text, e->at), &value, &used) ==
+			   TRANSFER_OTHER);
 	if (!is_file(&r))
 		return false;
 	it->how = EMBEDDED_BASE64;
@@ -290,24 +368,32 @@ take_base64(struct embedded *e, struct embedded_item *it)
 	return true;
 }
 
+static bool
+take_from_url(struct embedded *e, struct embedded_item *it)
+{
+	size_t colon = e->url, comma = url_comma(e->text, colon);
+
+	e->at = colon + 1;
+	return comma != 0 && take_url(e, colon, comma, it);
+}
+
 bool
 embedded_next(struct embedded *e, struct embedded_item *it)
 {
-	size_t comma;
-	char c;
-
 	while (e->at < e->text.len) {
-		c = e->text.p[e->at];
-		if (is_digit(c) || c == '\\' || c == '%' || c == '&') {
-			if (take_base64(e, it))
+		if (e->stretch < e->at || e->at == 0)
+			e->stretch = next_stretch(e->text, e->at);
+		if (e->url < e->at || e->at == 0)
+			e->url = next_url(e->text, e->at);
+		if (e->stretch == e->text.len && e->url == e->text.len)
+			break;
+		if (e->url < e->stretch) {
+			if (take_from_url(e, it))
 				return true;
 			continue;
 		}
-		e->at++;
-		if (c != ':' || !is_data_scheme(e->text, e->at - 1))
-			continue;
-		comma = url_comma(e->text, e->at - 1);
-		if (comma != 0 && take_url(e, e->at - 1, comma, it))
+		e->at = e->stretch;
+		if (take_base64(e, it))
 			return true;
 	}
 	return false;

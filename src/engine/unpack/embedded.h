@@ -18,6 +18,7 @@ struct embedded_item {
 struct embedded {
 	struct slice text;
 	size_t at;
+	size_t stretch, url; /* where to look next, when not before at */
 };
 /* Fewer digits make no file, unless they are a data: URL. */
 #define EMBEDDED_MIN_DIGITS ((size_t)64)

@@ -158,6 +158,100 @@ transfer_digit(struct slice s, unsigned int *value, size_t *used)
 	}
 }
 
+/* Values of plain digits of both alphabets, plus one; 0: something else. */
+static const unsigned char values[256] = {
+	['A'] = 1,
+	2,
+	3,
+	4,
+	5,
+	6,
+	7,
+	8,
+	9,
+	10,
+	11,
+	12,
+	13,
+	14,
+	15,
+	16,
+	17,
+	18,
+	19,
+	20,
+	21,
+	22,
+	23,
+	24,
+	25,
+	26,
+	['a'] = 27,
+	28,
+	29,
+	30,
+	31,
+	32,
+	33,
+	34,
+	35,
+	36,
+	37,
+	38,
+	39,
+	40,
+	41,
+	42,
+	43,
+	44,
+	45,
+	46,
+	47,
+	48,
+	49,
+	50,
+	51,
+	52,
+	['0'] = 53,
+	54,
+	55,
+	56,
+	57,
+	58,
+	59,
+	60,
+	61,
+	62,
+	['+'] = 63,
+	['-'] = 63,
+	['/'] = 64,
+	['_'] = 64,
+};
+
+/* Groups of four plain digits, as long as there are any. */
+static enum decode_rc
+plain_groups(struct out *o, struct slice *in)
+{
+	const unsigned char *p = (const unsigned char *)in->p;
+	enum decode_rc rc = DECODE_OK;
+	uint32_t a, b, c, d, bits;
+
+	for (; in->len >= 4 && rc == DECODE_OK; in->len -= 4, p += 4) {
+		a = values[p[0]], b = values[p[1]];
+		c = values[p[2]], d = values[p[3]];
+		if (a == 0 || b == 0 || c == 0 || d == 0)
+			break;
+		bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+		if (ROOM - o->n < 3)
+			rc = flush(o);
+		o->room[o->n++] = (unsigned char)(bits >> 16);
+		o->room[o->n++] = (unsigned char)(bits >> 8);
+		o->room[o->n++] = (unsigned char)bits;
+	}
+	in->p = (const char *)p;
+	return rc;
+}
+
 /* Padding ends a group, and what follows begins another. */
 enum decode_rc
 transfer_base64(struct slice in, decode_sink sink, void *ctx)
@@ -169,6 +263,11 @@ transfer_base64(struct slice in, decode_sink sink, void *ctx)
 	size_t used;
 
 	for (; in.len > 0 && rc == DECODE_OK; in = skip(in, used)) {
+		used = 0;
+		if (nbits == 0 && (rc = plain_groups(&o, &in)) != DECODE_OK)
+			return rc;
+		if (in.len == 0)
+			break;
 		what = transfer_digit(in, &value, &used);
 		if (what == TRANSFER_OTHER)
 			used = 1;
