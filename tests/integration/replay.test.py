@@ -14,7 +14,7 @@ import tolsey
 from tap import add_case, main, only, shared
 
 BASE = ["HeadTimeout 2s", "BodyTimeout 2s", "KeepAliveTimeout 3s",
-        "LingerTimeout 3s"]
+        "LingerTimeout 3s", "PreviewScanTimeout 5s"]
 THREADS = 16
 servers = {}
 pool = ThreadPoolExecutor(THREADS)
@@ -30,14 +30,15 @@ def server_of(transcript):
     key = settings(transcript)
     if key not in servers:
         servers[key] = shared(
-            lambda: tolsey.Tolsey(key[0], services=key[1], workers=4))
+            lambda: tolsey.Tolsey(key[0], services=key[1], workers=4,
+                                  over_tls=True))
     return servers[key]
 
 
 def transports(server):
     """Name and way to connect of each."""
     yield "plain", lambda: server.client(20)
-    if hasattr(server, "tls_client"):
+    if server.tls_port:
         yield "TLS", lambda: server.tls_client(20)
 
 
