@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -79,10 +81,23 @@ log_set_fd(enum log_stream stream, int fd)
 }
 
 void
-log_set_syslog(enum log_stream stream, const char *ident)
+log_set_syslog(enum log_stream stream, const char *ident, int fd)
 {
 	make_ready();
-	log_sink_open_syslog(&lg.sinks[stream], ident);
+	log_sink_open_syslog(&lg.sinks[stream], ident, fd);
+}
+
+int
+log_syslog_connect(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX,
+		.sun_path = LOG_SYSLOG_SOCKET };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd == -1 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
 }
 
 static void

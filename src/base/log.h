@@ -21,6 +21,8 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+#define LOG_SYSLOG_SOCKET "/dev/log"
+
 enum log_level { LOG_ERROR, LOG_WARN, LOG_NOTICE, LOG_INFO, LOG_DEBUGGING };
 enum log_stream { LOG_EVENTS, LOG_ACCESS, LOG_NSTREAMS };
 
@@ -30,10 +32,13 @@ void log_set_level(enum log_level level);
 bool log_wants(enum log_level level);
 /*
  * Sends a stream to a descriptor (owned by the log from now on; the former one
- * is closed unless it is stderr) or, with fd -1, to syslog(3)'s local socket.
+ * is closed unless it is stderr), or to syslog(3)'s local socket through one of
+ * log_syslog_connect() (owned as well; -1: lines are dropped and counted).
  */
 void log_set_fd(enum log_stream stream, int fd);
-void log_set_syslog(enum log_stream stream, const char *ident);
+void log_set_syslog(enum log_stream stream, const char *ident, int fd);
+/* Connected to the local syslog daemon, or -1 when there is none. */
+int log_syslog_connect(void);
 /* Tries to write what waits; called from the process's loop about each second.
  */
 void log_flush(void);

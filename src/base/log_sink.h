@@ -28,7 +28,8 @@ struct log_sink {
 void log_sink_init(struct log_sink *s);
 /* Takes the descriptor over unless keep. */
 void log_sink_open(struct log_sink *s, int fd, bool keep);
-void log_sink_open_syslog(struct log_sink *s, const char *ident);
+/* Takes the connected socket over; -1: nobody listens. */
+void log_sink_open_syslog(struct log_sink *s, const char *ident, int fd);
 void log_sink_close(struct log_sink *s);
 /* One line with its newline. priority: of syslog, 0 to 7. */
 void log_sink_write(struct log_sink *s, int priority, struct slice line);

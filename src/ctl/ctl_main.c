@@ -74,7 +74,7 @@ got_log(const struct msg_log *m, int fd)
 {
 	log_set_level((enum log_level)m->level);
 	if (m->syslog)
-		log_set_syslog(LOG_EVENTS, "tolsey");
+		log_set_syslog(LOG_EVENTS, "tolsey", fd);
 	else if (fd != -1)
 		log_set_fd(LOG_EVENTS, fd);
 }

@@ -64,7 +64,7 @@ struct msg_conf {
 };
 struct msg_log {
 	uint32_t stream; /* enum log_stream */
-	uint32_t syslog; /* 1: no descriptor, use syslog */
+	uint32_t syslog; /* 1: the descriptor is of log_syslog_connect() */
 	uint32_t level;
 };
 struct msg_metrics {

@@ -387,7 +387,7 @@ got_log(const struct msg_log *m, int fd)
 		if (fd != -1)
 			(void)close(fd);
 	} else if (m->syslog) {
-		log_set_syslog((enum log_stream)m->stream, "tolsey");
+		log_set_syslog((enum log_stream)m->stream, "tolsey", fd);
 	} else if (fd != -1) {
 		log_set_fd((enum log_stream)m->stream, fd);
 	}

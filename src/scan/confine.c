@@ -122,6 +122,18 @@ find_scratch(struct confine_paths *p, const struct loader *l)
 	return 0;
 }
 
+/* The search for leaks at the end reads the process's own files. */
+static int
+add_proc(struct confine_paths *p)
+{
+#ifdef WITH_SANITIZERS
+	return add(p, (struct sandbox_path){ .path = "/proc" });
+#else
+	(void)p;
+	return 0;
+#endif
+}
+
 int
 confine_paths(struct confine_paths *p, const struct conf *c,
     const struct loader *l, char *err, size_t errlen)
@@ -131,7 +143,7 @@ confine_paths(struct confine_paths *p, const struct conf *c,
 		return -1;
 	}
 	if (add_database(p, c->database_directory) == 0 &&
-	    add_slots(p, c, l) == 0)
+	    add_slots(p, c, l) == 0 && add_proc(p) == 0)
 		return 0;
 	(void)snprintf(err, errlen, "out of memory");
 	return -1;

@@ -143,11 +143,11 @@ got_log(const struct msg_log *m, int fd)
 	if (m->stream >= LOG_NSTREAMS)
 		return false;
 	if (m->syslog)
-		log_set_syslog((enum log_stream)m->stream, "tolsey");
+		log_set_syslog((enum log_stream)m->stream, "tolsey", fd);
 	else if (fd != -1)
 		log_set_fd((enum log_stream)m->stream, fd);
 	log_set_level((enum log_level)m->level);
-	return !m->syslog && fd != -1;
+	return fd != -1;
 }
 
 static void

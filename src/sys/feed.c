@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -79,6 +80,20 @@ wants_syslog(const struct parent *p, const char *path)
 	       (p->background && strcmp(path, "stderr") == 0);
 }
 
+/*
+ * A description of its own, so that O_NONBLOCK does not change a terminal or
+ * pipe that others share; the receiver may not be able to make one. A socket
+ * cannot be opened so, and needs it not.
+ */
+static int
+open_stderr(void)
+{
+	int fd = open(
+	    "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC);
+
+	return fd != -1 ? fd : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+}
+
 /* -1: it cannot be opened, which has been said. */
 static int
 open_log(const struct parent *p, const char *path)
@@ -86,7 +101,7 @@ open_log(const struct parent *p, const char *path)
 	int fd;
 
 	if (strcmp(path, "stderr") == 0)
-		return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+		return open_stderr();
 	fd = open(path,
 	    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
 	    0640);
@@ -106,12 +121,37 @@ feed_log(struct parent *p, const struct feed *f, enum log_stream stream,
 	struct msg_log m = { .stream = stream,
 		.level = p->conf->log_level,
 		.syslog = wants_syslog(p, path) };
-	int fd = m.syslog ? -1 : open_log(p, path), rc;
+	int fd = m.syslog ? log_syslog_connect() : open_log(p, path), rc;
 
 	rc = tell(f, MSG_LOG, &m, fd);
 	if (fd != -1)
 		(void)close(fd);
 	return rc;
+}
+
+/* Which socket it is: another one after the daemon was started again. */
+static uint64_t
+syslog_identity(void)
+{
+	struct stat st;
+
+	if (stat(LOG_SYSLOG_SOCKET, &st) == -1)
+		return 0;
+	return (uint64_t)st.st_ino ^ (uint64_t)st.st_dev << 32 ^
+	       (uint64_t)st.st_ctim.tv_nsec << 24 ^ (uint64_t)st.st_ctim.tv_sec;
+}
+
+bool
+feed_syslog_changed(struct parent *p)
+{
+	uint64_t now, before = p->syslog_seen;
+
+	if (!wants_syslog(p, p->conf->log_file) &&
+	    !wants_syslog(p, p->conf->access_log_file))
+		return false;
+	now = syslog_identity();
+	p->syslog_seen = now;
+	return now != 0 && now != before;
 }
 
 void
@@ -121,8 +161,9 @@ feed_own_log(struct parent *p)
 	int fd;
 
 	log_set_level((enum log_level)p->conf->log_level);
+	(void)feed_syslog_changed(p);
 	if (wants_syslog(p, path))
-		log_set_syslog(LOG_EVENTS, "tolsey");
+		log_set_syslog(LOG_EVENTS, "tolsey", log_syslog_connect());
 	else if (strcmp(path, "stderr") == 0)
 		log_set_fd(LOG_EVENTS, STDERR_FILENO);
 	else if ((fd = open_log(p, path)) != -1)

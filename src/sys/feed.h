@@ -26,6 +26,8 @@ int feed_tls(const struct feed *f, const struct conf *c, char *why,
     size_t len) MUST_CHECK;
 int feed_template(const struct feed *f, const struct conf *c, char *why,
     size_t len) MUST_CHECK;
+/* Whether the local syslog daemon is another one than when last asked. */
+bool feed_syslog_changed(struct parent *p);
 /* Our own event log, as configured now. */
 void feed_own_log(struct parent *p);
 #endif

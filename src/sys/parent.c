@@ -123,6 +123,14 @@ on_hup(evutil_socket_t sig, short what, void *ctx)
 }
 
 static void
+reopen_logs(struct parent *p)
+{
+	feed_own_log(p);
+	children_send_logs(p);
+	generation_send_logs(p);
+}
+
+static void
 on_usr1(evutil_socket_t sig, short what, void *ctx)
 {
 	struct parent *p = ctx;
@@ -131,9 +139,7 @@ on_usr1(evutil_socket_t sig, short what, void *ctx)
 	(void)what;
 	if (!p->serving)
 		return;
-	feed_own_log(p);
-	children_send_logs(p);
-	generation_send_logs(p);
+	reopen_logs(p);
 	log_notice("logs-reopened", "by=USR1");
 }
 
@@ -174,6 +180,10 @@ each_second(evutil_socket_t fd, short what, void *ctx)
 	log_flush();
 	if (!p->serving)
 		return;
+	if (feed_syslog_changed(p)) {
+		reopen_logs(p);
+		log_notice("logs-reopened", "by=\"a new syslog\"");
+	}
 	generation_watch(p);
 	tickets_watch(p);
 }

@@ -125,6 +125,7 @@ struct parent {
 	bool stop_first; /* the former generation has to end before */
 	const struct memroom_source *memory;
 
+	uint64_t syslog_seen; /* which socket the log went to */
 	uint64_t started_wall_us;
 	bool background;
 	int ready_pipe;  /* the caller waits here for our exit status, or -1 */

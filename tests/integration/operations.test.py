@@ -10,8 +10,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import json
 import pwd
 import re
+import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -468,6 +471,74 @@ def log_on_a_full_disk():
         check(s.metric("log_dropped_total") > 0, "not counted")
     finally:
         s.close()
+
+
+class Syslog:
+    """A syslog daemon at /dev/log of the server's mount namespace."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "log")
+        self.lines = []
+        self.start()
+
+    def start(self):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.socket.settimeout(0.1)
+        self.ending = False
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        while not self.ending:
+            try:
+                self.lines.append(self.socket.recv(65536).decode())
+            except TimeoutError:
+                pass
+
+    def stop(self):
+        self.ending = True
+        self.reader.join()
+        self.socket.close()
+        os.unlink(self.path)
+
+    def saw(self, *words):
+        return any(all(w in x for w in words) for x in list(self.lines))
+
+
+@case()
+def syslog_that_is_started_again():
+    """net cannot connect any more: the parent passes it a new socket."""
+    if os.getuid() != 0:
+        tolsey.skip("needs root")
+    folder = tempfile.mkdtemp()
+    daemon = Syslog(folder)
+    make = tolsey.Tolsey.spawn
+    tolsey.Tolsey.spawn = lambda self, argv: make(self, [
+        "unshare", "-m", "sh", "-c",
+        'mount --bind %s /dev && exec "$@"' % folder, "sh"] + argv)
+    try:
+        s = tolsey.Tolsey("LogFile syslog\nAccessLogFile syslog")
+    finally:
+        tolsey.Tolsey.spawn = make
+    try:
+        for i in range(2):
+            with s.client() as c:
+                c.scan_response(samples.EICAR)
+            wait_for(lambda: daemon.saw(">tolsey[", "outcome=infected"), 5,
+                     "no access line")
+            check(daemon.saw("parent["), "nothing of the parent")
+            if i == 0:
+                daemon.stop()
+                daemon.lines = []
+                daemon.start()
+                wait_for(lambda: daemon.saw("logs-reopened"), 5,
+                         "the new daemon is not found")
+    finally:
+        s.close()
+        daemon.stop()
+        shutil.rmtree(folder)
 
 
 # ---- instruments ----

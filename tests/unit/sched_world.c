@@ -123,7 +123,7 @@ setup(void **state)
 {
 	(void)state;
 	log_init("test", LOG_ERROR);
-	log_set_syslog(LOG_EVENTS, "test"); /* nobody listens */
+	log_set_syslog(LOG_EVENTS, "test", -1); /* nobody listens */
 	wd = calloc(1, sizeof(*wd));
 	assert_non_null(wd);
 	now = wall = 1000 * SEC;
