@@ -115,6 +115,8 @@ jail_host_open(struct jail_host *h)
 {
 	char text[16] = "";
 
+	/* changing the user has cleared it, and the second file needs it */
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	h->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	h->oom_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
 	h->oom[0] = '\0';

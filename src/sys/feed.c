@@ -82,15 +82,18 @@ wants_syslog(const struct parent *p, const char *path)
 
 /*
  * A description of its own, so that O_NONBLOCK does not change a terminal or
- * pipe that others share; the receiver may not be able to make one. A socket
- * cannot be opened so, and needs it not.
+ * pipe that others share; the receiver may not be able to make one. A file
+ * never blocks, and must share its offset; a socket cannot be opened so.
  */
 static int
 open_stderr(void)
 {
-	int fd = open(
-	    "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	int fd = -1;
 
+	if (fstat(STDERR_FILENO, &st) == 0 && !S_ISREG(st.st_mode))
+		fd = open("/proc/self/fd/2",
+		    O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	return fd != -1 ? fd : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 

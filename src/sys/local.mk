@@ -36,3 +36,11 @@ tests_unit_test_memroom_SOURCES = tests/unit/test_memroom.c
 tests_unit_test_memroom_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_memroom_LDADD = src/libsys.a $(BASE_LIBS) $(CMOCKA_LIBS)
 endif
+# The unit that is kept names /usr/sbin, as a package has it.
+systemdsystemunitdir = $(prefix)/lib/systemd/system
+nodist_systemdsystemunit_DATA = etc/systemd/tolsey.service
+EXTRA_DIST += etc/systemd/tolsey.service
+install-data-hook:
+	f='$(DESTDIR)$(systemdsystemunitdir)/tolsey.service' && \
+	  sed 's,^ExecStart=/usr/sbin,ExecStart=$(sbindir),' "$$f" >"$$f.tmp" && \
+	  chmod 644 "$$f.tmp" && mv "$$f.tmp" "$$f"

@@ -8,17 +8,28 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 #define CHANNEL_FD 3
 
+/*
+ * Asked for once: after the parent has moved to a mount namespace of its own,
+ * the link is relative to a mount that no longer exists.
+ */
 void
 proc_own_folder(char *out, size_t len)
 {
-	ssize_t n = readlink("/proc/self/exe", out, len - 1);
+	static char own[PATH_MAX];
+	ssize_t n;
 	char *slash;
 
-	out[n > 0 ? n : 0] = '\0';
-	if ((slash = strrchr(out, '/')) != NULL)
-		*slash = '\0';
+	if (own[0] == '\0') {
+		n = readlink("/proc/self/exe", own, sizeof(own) - 1);
+		own[n > 0 ? n : 0] = '\0';
+		if ((slash = strrchr(own, '/')) != NULL)
+			*slash = '\0';
+	}
+	(void)str_copy(out, len, slice_of(own));
 }
 
 int
