@@ -83,9 +83,29 @@ int engine_self_test(struct engine *e, char *err, size_t errlen) MUST_CHECK;
 int engine_enter_worker(
     struct engine *e, const char *dir, uint64_t temp_max) MUST_CHECK;
 
-/* What a scan has looked at below the object itself. */
-struct engine_use {
-	uint64_t files, bytes;
+/* Something that the engine has looked at: the object, or what was in it. */
+struct engine_layer {
+	const char *type;         /* "ZIP", "IGNORED" ... */
+	char part[SCAN_PART_MAX]; /* path of names from the object on */
+	struct slice data;
+	uint32_t level; /* 0: the object itself */
+	/* at its end: */
+	uint32_t kind;         /* what begins() answered */
+	const uint64_t *inner; /* sizes of the layers right in it, ascending */
+	size_t ninner;
+	/* members that the engine spoke of: all, and of these those that it
+	 * should look at, and cannot */
+	uint32_t spoken, announced, encrypted;
+};
+/*
+ * Told of every layer. Either may scan other bytes with the same engine
+ * before it returns.
+ */
+struct engine_watch {
+	/* 0: its end is of no interest. */
+	uint32_t (*begins)(void *ctx, const struct engine_layer *l);
+	void (*ends)(void *ctx, const struct engine_layer *l);
+	void *ctx;
 };
 /* Where temporary files go, and how many bytes: dir "" before that call. */
 struct engine_temp {
@@ -105,10 +125,10 @@ struct engine_job {
 	size_t len;
 	const struct scan_opts *opts;
 	uint64_t budget_us; /* the engine's own limit is set below it */
-	const char *part;   /* what the findings name as their part, or "" */
+	const char *part; /* in findings, before the names of members; or "" */
 	/* of a prefix: bytes of the whole object, 0 = unknown */
 	uint64_t whole_len;
-	struct engine_use *use; /* added to; NULL: not wanted */
+	const struct engine_watch *watch; /* NULL: not wanted */
 };
 /*
  * Scans once. Adds to *answer: findings, type, and complete = 0 with the first
@@ -130,7 +150,10 @@ const char *engine_version_running(void);
 /* Helpers of all engines: add one finding, keep within the maximum. */
 void scan_answer_add(struct scan_answer *a, enum outcome o, struct slice name,
     struct slice part);
-/* The scan was not complete; the first reason stays. */
+/*
+ * The scan was not complete. The first reason stays; further ones become
+ * findings, since another one may have the stricter action.
+ */
 void scan_answer_incomplete(
     struct scan_answer *a, enum outcome reason, const char *text);
 #endif

@@ -12,17 +12,24 @@
 #include <string.h>
 
 #include "engine/engine_flags.h"
+#include "engine/layers.h"
 #include "engine/looks.h"
 #include "engine/tripwire.h"
 
 #define LIBRARY_MAX_LEN ((uint64_t)INT_MAX - 2)
-#define MIN_OBJECT 5 /* the library looks at nothing that is not longer */
+/*
+ * The library cuts members that are too long without a word, at a multiple of
+ * its buffer. It gets a higher limit than ours, so that what it has cut is
+ * still too long for us.
+ */
+#define MEMBER_SLACK ((uint64_t)4 << 20)
 #define SCAN_TIME_MARGIN_US 2000000
 
 /* One call of the library. */
 struct run {
 	const struct engine_job *job;
 	struct scan_answer *answer;
+	struct layers *layers;
 	uint64_t max_file_size;
 	struct engine_seen *seen;
 	bool root_seen;
@@ -30,15 +37,20 @@ struct run {
 	uint32_t found;
 };
 
+/* Who is being served just now; NULL outside of the library. */
+static struct run *current;
+
 static void
 add_name(struct run *r, const char *virname)
 {
 	struct slice name = slice_of(virname);
 	enum outcome o = names_outcome(name);
+	char part[SCAN_PART_MAX];
 
+	layers_part(r->layers, part);
 	if (o == OUTCOME_LIMIT || o == OUTCOME_TIMEOUT)
 		scan_answer_incomplete(r->answer, o, virname);
-	scan_answer_add(r->answer, o, name, slice_of(r->job->part));
+	scan_answer_add(r->answer, o, name, slice_of(part));
 }
 
 static cl_error_t
@@ -110,27 +122,50 @@ look(struct run *r, const char *type, const char *name, struct slice data)
 		add_name(r, found);
 }
 
-/* Members are cut at MaxFileSize without a word: their size gives it away. */
 static cl_error_t
 on_inspection(int fd, const char *type, const char **ancestors,
     size_t parent_size, const char *name, size_t size, const char *data,
     uint32_t level, uint32_t attributes, void *ctx)
 {
+	struct slice d = { data, size };
 	struct run *r = ctx;
 
-	(void)fd, (void)ancestors, (void)parent_size, (void)attributes;
-	if (r != NULL && r->job->use != NULL && level > 0) {
-		r->job->use->files++;
-		r->job->use->bytes += size;
-	}
-	if (r != NULL && type != NULL && r->job->kind != SCAN_PREFIX) {
-		check_normalised(r, type, size);
-		look(r, type, name, (struct slice){ data, size });
-	}
-	if (r != NULL && level > 0 && size >= r->max_file_size)
+	(void)ancestors, (void)parent_size, (void)attributes;
+	if (r == NULL)
+		return CL_CLEAN;
+	if (data == NULL)
 		scan_answer_incomplete(
-		    r->answer, OUTCOME_LIMIT, "a member reaches MaxFileSize");
+		    r->answer, OUTCOME_FAILED, "a member cannot be read");
+	else
+		layers_begin(r->layers, fd, type, name, d, level);
+	if (type != NULL && r->job->kind != SCAN_PREFIX) {
+		check_normalised(r, type, size);
+		look(r, type, name, d);
+	}
+	if (level > 0 && size > r->max_file_size)
+		scan_answer_incomplete(r->answer, OUTCOME_LIMIT,
+		    "a member is larger than MaxFileSize");
 	return CL_CLEAN;
+}
+
+static cl_error_t
+on_layer_end(int fd, int result, const char *virname, void *ctx)
+{
+	struct run *r = ctx;
+
+	(void)fd, (void)result, (void)virname;
+	if (r != NULL)
+		layers_end(r->layers);
+	return CL_CLEAN;
+}
+
+/* In a zip this size stands for one that does not fit into 32 bits, or not. */
+static bool
+is_placeholder(const char *container, uint64_t size)
+{
+	return size == UINT32_MAX && container != NULL &&
+	       (strcmp(container, "CL_TYPE_ZIP") == 0 ||
+		   strncmp(container, "CL_TYPE_OOXML", 13) == 0);
 }
 
 static cl_error_t
@@ -139,10 +174,14 @@ on_member(const char *container, unsigned long container_size, const char *name,
 {
 	struct run *r = ctx;
 
-	(void)container, (void)container_size, (void)name, (void)pos;
-	if (r != NULL && encrypted != 0)
+	(void)container_size, (void)name, (void)pos;
+	/* what looks like a header in the middle of a file says nothing */
+	if (r == NULL || !layers_in(r->layers, container))
+		return CL_CLEAN;
+	layers_member(r->layers, size, encrypted != 0);
+	if (encrypted != 0)
 		r->encrypted_member = true;
-	if (r != NULL && size > r->max_file_size)
+	if (size > r->max_file_size && !is_placeholder(container, size))
 		scan_answer_incomplete(r->answer, OUTCOME_LIMIT,
 		    "a member is larger than MaxFileSize");
 	return CL_CLEAN;
@@ -167,6 +206,7 @@ engine_scan_callbacks(struct engine *e)
 {
 	cl_engine_set_clcb_pre_cache(e->cl, on_layer);
 	cl_engine_set_clcb_file_inspection(e->cl, on_inspection);
+	cl_engine_set_clcb_post_scan(e->cl, on_layer_end);
 	cl_engine_set_clcb_meta(e->cl, on_member);
 	cl_engine_set_clcb_virus_found(e->cl, on_found);
 }
@@ -208,6 +248,13 @@ bounded(uint64_t v, uint64_t max)
 	return v == 0 || v > max ? max : v;
 }
 
+/* How long a member may be. */
+static uint64_t
+member_max(const struct scan_opts *o)
+{
+	return bounded(o->max_file_size, LIBRARY_MAX_LEN - MEMBER_SLACK);
+}
+
 /* 0 means unlimited to the library: never let it through. */
 static int
 apply_limits(struct engine *e, const struct scan_opts *o)
@@ -221,8 +268,8 @@ apply_limits(struct engine *e, const struct scan_opts *o)
 	    have->max_files == o->max_files &&
 	    have->max_recursion == o->max_recursion)
 		return 0;
-	if (set_number(e, CL_ENGINE_MAX_FILESIZE,
-		bounded(o->max_file_size, LIBRARY_MAX_LEN)) != 0 ||
+	if (set_number(
+		e, CL_ENGINE_MAX_FILESIZE, member_max(o) + MEMBER_SLACK) != 0 ||
 	    set_number(e, CL_ENGINE_MAX_SCANSIZE,
 		bounded(o->max_scan_size, (uint64_t)1 << 40)) != 0 ||
 	    set_number(
@@ -237,6 +284,15 @@ apply_limits(struct engine *e, const struct scan_opts *o)
 	return 0;
 }
 
+static int
+apply_ms(struct engine *e, uint64_t ms)
+{
+	if (ms == e->applied_ms)
+		return 0;
+	e->applied_ms = (uint32_t)ms;
+	return set_number(e, CL_ENGINE_MAX_SCANTIME, ms);
+}
+
 /* The library's own limit lies below the kill, so that it can still report. */
 static int
 apply_time(struct engine *e, uint64_t budget_us)
@@ -246,11 +302,7 @@ apply_time(struct engine *e, uint64_t budget_us)
 			      : SCAN_TIME_MARGIN_US;
 	uint64_t ms = (budget_us - margin) / 1000;
 
-	ms = ms == 0 ? 1 : bounded(ms, UINT32_MAX / 2);
-	if (ms == e->applied_ms)
-		return 0;
-	e->applied_ms = (uint32_t)ms;
-	return set_number(e, CL_ENGINE_MAX_SCANTIME, ms);
+	return apply_ms(e, ms == 0 ? 1 : bounded(ms, UINT32_MAX / 2));
 }
 
 static bool
@@ -282,36 +334,93 @@ judge(struct run *r, cl_error_t rc, const char *virname, const char *fault)
 		scan_answer_incomplete(a, OUTCOME_FAILED, cl_strerror(rc));
 	if (fault != NULL)
 		scan_answer_incomplete(a, OUTCOME_FAILED, fault);
-	if (!r->root_seen && r->job->len > MIN_OBJECT)
+	if (!r->root_seen && r->job->len > LAYER_MIN)
 		scan_answer_incomplete(
 		    a, OUTCOME_FAILED, "the engine did not look at it");
 }
 
+/* The scan in whose callback another one is made. */
+struct outer {
+	struct run *run;
+	struct scan_answer *running;
+	struct scan_opts limits;
+	uint32_t ms;
+};
+
+static struct outer
+leave_outer(const struct engine *e)
+{
+	struct outer o = { current, engine_library.running, e->applied,
+		e->applied_ms };
+	const char *fault = o.run != NULL ? tripwire_disarm() : NULL;
+
+	if (fault != NULL)
+		scan_answer_incomplete(o.run->answer, OUTCOME_FAILED, fault);
+	return o;
+}
+
+/* With everything as it was. */
 static void
-call_library(struct engine *e, struct run *r)
+return_to_outer(struct engine *e, const struct outer *o)
+{
+	current = o->run;
+	engine_library.running = o->running;
+	if (o->run == NULL)
+		return;
+	if (apply_limits(e, &o->limits) != 0 || apply_ms(e, o->ms) != 0)
+		scan_answer_incomplete(o->run->answer, OUTCOME_FAILED,
+		    "the limits cannot be set again");
+	tripwire_arm();
+}
+
+static void
+run_library(struct engine *e, struct run *r, cl_fmap_t *map)
 {
 	struct cl_scan_options options;
 	const char *virname = NULL, *fault;
 	unsigned long scanned = 0;
 	cl_error_t rc;
-	cl_fmap_t *map = cl_fmap_open_memory(r->job->data, r->job->len);
 
-	if (map == NULL) {
-		scan_answer_incomplete(
-		    r->answer, OUTCOME_FAILED, "the object cannot be mapped");
-		return;
-	}
 	engine_flags_options(r->job->opts, r->job->kind, &options);
 	engine_library.error[0] = '\0';
 	/* that a prefix is cut is an error to some readers (xz), not to us */
 	engine_library.running = r->job->kind != SCAN_PREFIX ? r->answer : NULL;
+	current = r;
 	tripwire_arm();
 	rc = cl_scanmap_callback(
 	    map, NULL, &virname, &scanned, e->cl, &options, r);
 	fault = tripwire_disarm();
-	engine_library.running = NULL;
 	judge(r, rc, virname, fault);
-	cl_fmap_close(map);
+}
+
+/* Sets the limits of this scan; false when that is not possible. */
+static bool
+prepare(struct engine *e, struct run *r)
+{
+	const struct engine_job *job = r->job;
+
+	if (job->budget_us > 0 && apply_limits(e, job->opts) == 0 &&
+	    apply_time(e, job->budget_us) == 0)
+		return true;
+	scan_answer_incomplete(
+	    r->answer, OUTCOME_FAILED, "the limits cannot be set");
+	return false;
+}
+
+static void
+call_library(struct engine *e, struct run *r)
+{
+	struct outer outer = leave_outer(e);
+	cl_fmap_t *map = cl_fmap_open_memory(r->job->data, r->job->len);
+
+	if (map == NULL)
+		scan_answer_incomplete(
+		    r->answer, OUTCOME_FAILED, "the object cannot be mapped");
+	else if (prepare(e, r))
+		run_library(e, r, map);
+	if (map != NULL)
+		cl_fmap_close(map);
+	return_to_outer(e, &outer);
 }
 
 /* True when the object is of a size that may be handed over. */
@@ -343,14 +452,13 @@ engine_scan_once(struct engine *e, const struct engine_job *job,
 	*seen = (struct engine_seen){ .pe = false };
 	if (job->len == 0 || !size_permits(job, answer))
 		return;
-	if (job->budget_us == 0 || apply_limits(e, job->opts) != 0 ||
-	    apply_time(e, job->budget_us) != 0) {
-		scan_answer_incomplete(
-		    answer, OUTCOME_FAILED, "the limits cannot be set");
-		return;
-	}
-	r.max_file_size = bounded(job->opts->max_file_size, LIBRARY_MAX_LEN);
-	call_library(e, &r);
+	r.max_file_size = member_max(job->opts);
+	r.layers = layers_new(job, answer);
+	if (r.layers == NULL)
+		scan_answer_incomplete(answer, OUTCOME_FAILED, "no memory");
+	else
+		call_library(e, &r);
+	layers_free(&r.layers);
 }
 
 void

@@ -2,6 +2,7 @@
 /* What every engine does alike with an answer. */
 #include "engine/engine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool
@@ -37,9 +38,17 @@ void
 scan_answer_incomplete(
     struct scan_answer *a, enum outcome reason, const char *text)
 {
+	char name[SCAN_NAME_MAX];
+
 	a->complete = 0;
-	if (a->reason != OUTCOME_NONE)
+	if (a->reason == (uint32_t)reason)
 		return;
+	if (a->reason != OUTCOME_NONE) {
+		(void)snprintf(name, sizeof(name), "Tolsey.Incomplete.%s",
+		    outcome_info(reason)->word);
+		scan_answer_add(a, reason, slice_of(name), SLICE_NONE);
+		return;
+	}
 	a->reason = (uint32_t)reason;
 	(void)str_copy_clean(a->text, sizeof(a->text), slice_of(text), "");
 }

@@ -119,7 +119,7 @@ scan_padded(struct engine *e, const struct engine_job *job, uint64_t began_us,
 	padded.budget_us = job->budget_us - used;
 	opts.max_file_size = 0;
 	opts.max_scan_size = 0;
-	padded.use = NULL;
+	padded.watch = NULL;
 	padded.opts = &opts;
 	*again = (struct scan_answer){ .complete = 1 };
 	engine_scan_once(e, &padded, again, &seen);

@@ -10,6 +10,7 @@ src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
   src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c
 src_libengine_a_SOURCES += src/engine/engine_clamav_load.c src/engine/engine_samples.h src/engine/engine_samples.c
+src_libengine_a_SOURCES += src/engine/layers.h src/engine/layers.c
 src_libengine_a_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS)
 ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS) $(ZLIB_LIBS)
 # The tripwire replaces functions of the C library that libclamav calls.

@@ -6,6 +6,7 @@ src_libscan_a_SOURCES = src/scan/jail.h src/scan/jail.c src/scan/confine.h \
   src/scan/stash.h src/scan/stash.c src/scan/budget.h src/scan/budget.c \
   src/scan/object.h src/scan/object.c src/scan/worker.h src/scan/worker.c \
   src/scan/loader.h src/scan/loader.c
+src_libscan_a_SOURCES += src/scan/second.h src/scan/second.c
 pkglibexec_PROGRAMS += src/tolsey-scan
 src_tolsey_scan_SOURCES = src/scan/scan_main.c src/scan/scan_tool.h \
   src/scan/scan_tool.c
@@ -20,7 +21,7 @@ TESTS += tests/unit/test_budget tests/unit/test_jail tests/unit/test_views tests
 tests_unit_test_budget_SOURCES = tests/unit/test_budget.c
 tests_unit_test_budget_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_budget_LDADD = src/libscan.a src/libenginefake.a \
-  $(CMOCKA_LIBS) $(BASE_LIBS)
+  $(UNPACK_LIBS) $(CMOCKA_LIBS) $(BASE_LIBS)
 tests_unit_test_views_SOURCES = tests/unit/test_views.c
 tests_unit_test_views_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_views_LDADD = src/libscan.a src/libenginefake.a $(UNPACK_LIBS) $(IPC_LIBS) \
@@ -37,4 +38,17 @@ EXTRA_tests_unit_test_loader_DEPENDENCIES = src/tolsey-scan
 tests_unit_test_jail_SOURCES = tests/unit/test_jail.c
 tests_unit_test_jail_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_jail_LDADD = src/libscan.a $(SANDBOX_LIBS) $(IPC_LIBS) $(CMOCKA_LIBS) $(BASE_LIBS)
+# with the real engine
+check_LIBRARIES += src/libcompleteutil.a
+src_libcompleteutil_a_SOURCES = tests/unit/complete_util.h tests/unit/complete_util.c
+src_libcompleteutil_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+COMPLETE_TEST_LIBS = src/libcompleteutil.a src/libscan.a src/libpackutil.a \
+  $(UNPACK_LIBS) $(ENGINE_TEST_LIBS)
+COMPLETE_TESTS = tests/unit/test_complete
+check_PROGRAMS += $(COMPLETE_TESTS)
+TESTS += $(COMPLETE_TESTS)
+tests_unit_test_complete_SOURCES = tests/unit/test_complete.c
+tests_unit_test_complete_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_complete_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_complete_LDADD = $(COMPLETE_TEST_LIBS)
 endif

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "engine/engine.h"
 #include "scan/budget.h"
+#include "scan/stash.h"
 
 /* One object while it is looked at in all its forms. */
 struct viewing {
@@ -16,6 +17,8 @@ struct viewing {
 	enum scan_kind kind;
 	struct scan_opts opts;
 	struct budget budget; /* of all forms together */
+	struct stash_space *space;
+	uint32_t depth; /* containers opened by us around what comes next */
 	/* the body as it came and, of a prefix, the size of the whole or 0 */
 	struct slice body;
 	uint64_t whole_len;
@@ -24,7 +27,7 @@ struct viewing {
 /*
  * Charges the budget with it and scans it; findings, and why it was not
  * complete, are added to v->answer. part names it in the findings, "" for the
- * object itself.
+ * object itself. False when the budget did not permit it.
  */
-void object_scan(struct viewing *v, struct slice data, const char *part);
+bool object_scan(struct viewing *v, struct slice data, const char *part);
 #endif

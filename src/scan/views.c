@@ -142,6 +142,7 @@ views_scan(struct engine *e, const struct msg_scan_request *rq,
 	if (body.len == 0)
 		return;
 	f.v.opts = rq->opts;
+	f.v.space = &f.space;
 	budget_start(&f.v.budget, &f.v.opts, rq->budget_us);
 	mime_head_declared(&head, declared);
 	scan_body(&f, &c);
