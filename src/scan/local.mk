@@ -40,15 +40,20 @@ tests_unit_test_jail_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_jail_LDADD = src/libscan.a $(SANDBOX_LIBS) $(IPC_LIBS) $(CMOCKA_LIBS) $(BASE_LIBS)
 # with the real engine
 check_LIBRARIES += src/libcompleteutil.a
-src_libcompleteutil_a_SOURCES = tests/unit/complete_util.h tests/unit/complete_util.c
+src_libcompleteutil_a_SOURCES = tests/unit/complete_util.h tests/unit/complete_util.c \
+  tests/unit/ways.h tests/unit/ways.c
 src_libcompleteutil_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 COMPLETE_TEST_LIBS = src/libcompleteutil.a src/libscan.a src/libpackutil.a \
   $(UNPACK_LIBS) $(ENGINE_TEST_LIBS)
-COMPLETE_TESTS = tests/unit/test_complete
+COMPLETE_TESTS = tests/unit/test_complete tests/unit/test_long_members
 check_PROGRAMS += $(COMPLETE_TESTS)
 TESTS += $(COMPLETE_TESTS)
 tests_unit_test_complete_SOURCES = tests/unit/test_complete.c
 tests_unit_test_complete_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_complete_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_complete_LDADD = $(COMPLETE_TEST_LIBS)
+tests_unit_test_long_members_SOURCES = tests/unit/test_long_members.c
+tests_unit_test_long_members_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_long_members_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_long_members_LDADD = $(COMPLETE_TEST_LIBS)
 endif
