@@ -12,7 +12,8 @@ EXTRA_DIST += tests/README.md tests/bench/bench.py \
   tests/integration/lib/samples.py tests/integration/lib/squid.py \
   tests/integration/lib/tap.py tests/integration/lib/tolsey.py \
   tests/integration/client.test.py tests/integration/faults.test.py \
-  tests/integration/load.test.py tests/integration/operations.test.py \
+  tests/integration/outcomes.test.py tests/integration/good-files.test.py \
+  tests/integration/lib/documents.py tests/integration/load.test.py tests/integration/operations.test.py \
   tests/integration/preview.test.py tests/integration/protocol.test.py \
   tests/integration/squid-block.test.py tests/integration/squid-download.test.py \
   tests/integration/squid-failures.test.py tests/integration/squid-status.test.py \

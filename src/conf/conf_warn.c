@@ -182,13 +182,20 @@ warn_useless(const struct conf_service *s, struct conf_errors *w)
 static void
 warn_actions(const struct conf_service *s, struct conf_errors *w)
 {
+	struct buf b;
+
+	buf_init(&b, 1024);
 #define OUTCOME(id, word, camel, field, act, status, user_text, text) \
 	if (s->actions[OUTCOME_##id] == ACTION_ERROR) \
-		warn_service(w, s, "On" #camel " error", \
-		    "Squid suspends a service for everybody after 10 ICAP " \
-		    "errors");
+		(void)buf_printf( \
+		    &b, "%sOn" #camel " error", b.len > 0 ? ", " : "");
 #define OUTCOME_WITHOUT_CLEAN
 #include "base/outcome.def"
+	if (b.len > 0)
+		warn_service(w, s, buf_cstr(&b),
+		    "Squid suspends a service for everybody after 10 ICAP "
+		    "errors");
+	buf_free(&b);
 	if (s->actions[OUTCOME_INFECTED] == ACTION_PASS)
 		warn_service(w, s, "OnInfected pass", "malware is passed");
 }

@@ -2,6 +2,7 @@
 /* Workers: what they have, what they say, and how they end. */
 #include "net/sched_int.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -363,9 +364,13 @@ worker_over(struct worker *w, enum sched_how how)
 	int32_t signal = w->signal;
 	struct job *blamed = take_jobs(w);
 
-	/* it ends itself at its deadline, a moment before sched would */
+	/*
+	 * It ends itself at its deadline (SIGALRM), which was counted from a
+	 * moment before it was heard here that it had started.
+	 */
 	if (how == SCHED_LOST && t.started &&
-	    clock_mono_us() + 1000 >= t.started_us + t.budget_us)
+	    (signal == SIGALRM || clock_mono_us() + 1000 + t.budget_us / 16 >=
+				      t.started_us + t.budget_us))
 		how = SCHED_OVERDUE;
 	worker_remove(w);
 	if (generation == s->generation)

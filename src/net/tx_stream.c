@@ -280,6 +280,12 @@ tx_run_STREAM(struct tx *tx, enum tx_event ev)
 enum tx_step
 tx_stream_begin(struct tx *tx, bool passthrough)
 {
+	/* what is not to be released in windows is not begun */
+	if (!passthrough && tx->state != TX_STREAM &&
+	    tx->svc->conf->actions[OUTCOME_STREAMED] != ACTION_PASS &&
+	    !tx->svc->conf->monitor)
+		return tx_reply_outcome(
+		    tx, OUTCOME_STREAMED, "it has no end", NULL);
 	if (passthrough && !tx->has_verdict) {
 		policy_verdict(&tx->verdict, tx->svc->conf, OUTCOME_EXEMPT,
 		    tx->decision.reason, NULL);
