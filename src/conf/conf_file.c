@@ -6,6 +6,7 @@
 #include <glob.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -203,11 +204,30 @@ slurp(int fd, struct buf *out)
 	return 0;
 }
 
+/*
+ * What is included must be a file: a pattern may well match a pipe or a device
+ * that never ends. The first may be anything (-c /dev/stdin). -1 with errno.
+ */
+static int
+open_file(const char *path, bool included)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | (included ? O_NONBLOCK : 0));
+
+	if (fd == -1 || !included ||
+	    (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
+		return fd;
+	(void)close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
 static void
 cannot_read(struct conf_load *l, const char *path, struct conf_where from,
     const char *as_written)
 {
-	const char *why = strerror(errno);
+	const char *why =
+	    errno == EINVAL ? "not a regular file" : strerror(errno);
 
 	if (from.file == NULL)
 		conf_errors_add(l->err, path, 0,
@@ -233,7 +253,7 @@ read_path(struct conf_load *l, const char *path, unsigned int depth,
 		return;
 	}
 	buf_init(&text, FILE_MAX_SIZE);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open_file(path, depth > 0);
 	if (fd == -1 || slurp(fd, &text) == -1)
 		cannot_read(l, path, from, as_written);
 	else if (name == NULL)

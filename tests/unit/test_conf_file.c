@@ -451,8 +451,12 @@ wrong_includes(void **state)
 	refused("User a\nInclude none.conf\n",
 	    "t.conf:2: Include 'none.conf': none.conf cannot be read: No such "
 	    "file or directory\n");
-	refused("Include /\n", "t.conf:1: Include '/': / cannot be read: Is a "
-			       "directory\n");
+	refused("Include /\n", "t.conf:1: Include '/': / cannot be read: not a "
+			       "regular file\n");
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	refused("Include fifo\n", "t.conf:1: Include 'fifo': fifo cannot be "
+				  "read: not a regular file\n");
+	assert_int_equal(unlink("fifo"), 0);
 	refused("Include\n", "t.conf:1: Include '': one file name is "
 			     "expected\n");
 	refused("Include a b\n", "t.conf:1: Include 'a b': one file name is "
