@@ -16,6 +16,8 @@ struct address {
 	uint64_t port;
 };
 
+#define TEMP_SIZE_MIN ((uint64_t)1 << 20)
+
 static bool
 parse_host(struct address *a)
 {
@@ -424,5 +426,11 @@ conf_check_all(struct conf_load *l)
 		    "ScanWorkersMax '%ju': ScanWorkers is %u already; raise "
 		    "the one, or lower the other",
 		    (uintmax_t)c->scan_workers_max, conf_worker_count(c));
+	if (c->worker_temp_size > 0 && c->worker_temp_size < TEMP_SIZE_MIN)
+		conf_errors_add(l->err, l->where[CONF_ID_worker_temp_size].file,
+		    l->where[CONF_ID_worker_temp_size].line,
+		    "WorkerTempSize '%ju': no scan can do with so little; give "
+		    "at least 1M, or 0 for a share of the free memory",
+		    (uintmax_t)c->worker_temp_size);
 	check_one_default(l);
 }

@@ -103,6 +103,7 @@ struct msg_tls_tickets {
 struct msg_slot_dir {
 	uint32_t slot;
 	uint32_t jail;  /* enum msg_jail */
+	uint64_t size;  /* bytes of temporary files that fit, at most */
 	uint32_t spare; /* 1: used only when net wants more workers */
 	char path[240]; /* the slot's private temporary folder */
 };

@@ -94,7 +94,7 @@ add_database(struct confine_paths *p, const char *path)
 }
 
 static int
-add_slots(struct confine_paths *p, const struct conf *c, const struct loader *l)
+add_slots(struct confine_paths *p, const struct loader *l)
 {
 	bool mounted = loader_folder_is_tmpfs(l);
 	const char *folder;
@@ -102,7 +102,7 @@ add_slots(struct confine_paths *p, const struct conf *c, const struct loader *l)
 	for (size_t i = 0; (folder = loader_folder(l, i)) != NULL; i++) {
 		struct sandbox_path slot = { .path = folder,
 			.write = true,
-			.fresh_tmpfs = mounted ? 0 : c->worker_temp_size };
+			.fresh_tmpfs = mounted ? 0 : loader_folder_size(l) };
 
 		if (add(p, slot) != 0)
 			return -1;
@@ -143,7 +143,7 @@ confine_paths(struct confine_paths *p, const struct conf *c,
 		return -1;
 	}
 	if (add_database(p, c->database_directory) == 0 &&
-	    add_slots(p, c, l) == 0 && add_proc(p) == 0)
+	    add_slots(p, l) == 0 && add_proc(p) == 0)
 		return 0;
 	(void)snprintf(err, errlen, "out of memory");
 	return -1;

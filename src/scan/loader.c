@@ -63,7 +63,7 @@ jail_of(const struct slot *s)
 
 	return (struct jail){ .path = s->dir.path,
 		.incarnation = s->incarnation,
-		.temp_max = c->temp_max,
+		.temp_max = s->dir.size,
 		.memory_max = c->memory_max,
 		.mapped = jail_host_mapped(&c->host),
 		.off = c->sandbox_off };
@@ -525,6 +525,12 @@ bool
 loader_folder_is_tmpfs(const struct loader *l)
 {
 	return l->nslots > 0 && l->slots[0]->dir.jail == MSG_JAIL_TMPFS;
+}
+
+uint64_t
+loader_folder_size(const struct loader *l)
+{
+	return l->nslots > 0 ? l->slots[0]->dir.size : 0;
 }
 
 int

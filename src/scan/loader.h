@@ -21,7 +21,7 @@ struct loader_conf {
 	struct engine *engine;
 	uint32_t generation;
 	uint32_t nets;
-	uint64_t temp_max, memory_max; /* of each worker */
+	uint64_t memory_max; /* of each worker */
 	bool sandbox_off;
 	struct jail_host host;
 };
@@ -42,6 +42,8 @@ int loader_add_slot(struct loader *l, const struct msg_slot_dir *s) MUST_CHECK;
 const char *loader_folder(const struct loader *l, size_t i);
 /* Whether the folders are a tmpfs each, mounted by the parent. */
 bool loader_folder_is_tmpfs(const struct loader *l);
+/* Bytes of temporary files that are to fit into each. */
+uint64_t loader_folder_size(const struct loader *l);
 /*
  * How a worker of the first slot would be confined, added to *r. 0, or -1 with
  * the reason why it could not live.

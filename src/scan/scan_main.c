@@ -186,7 +186,6 @@ worker_conf(const struct scan *s)
 	return (struct loader_conf){ .engine = s->engine,
 		.generation = s->start.instance,
 		.nets = s->start.nets,
-		.temp_max = s->conf->worker_temp_size,
 		.memory_max = s->conf->worker_memory,
 		.host = s->host,
 		.sandbox_off = s->start.sandbox == MSG_SANDBOX_OFF };

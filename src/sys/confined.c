@@ -4,10 +4,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "sandbox/privdrop.h"
 #include "sandbox/sandbox.h"
 #include "sys/parent.h"
+#include "sys/temproom.h"
 
 static const enum role kinds[MSG_NCONFINED] = {
 	[MSG_CONFINED_NET] = ROLE_NET,
@@ -68,6 +70,18 @@ confined_demand(
 	return 0;
 }
 
+/* Workers share a file system that may be too small for them. */
+static void
+check_folder(const struct parent *p)
+{
+	char why[768];
+
+	temproom_of_folder(p->jails.base, p->jails.size_each, p->workers_max,
+	    why, sizeof(why));
+	if (why[0] != '\0')
+		log_warn("temporary-space", "why=%s", LOG_Q(slice_of(why)));
+}
+
 void
 confined_set(struct parent *p, enum msg_confined kind, uint32_t have)
 {
@@ -75,6 +89,9 @@ confined_set(struct parent *p, enum msg_confined kind, uint32_t have)
 
 	if (p->uid != UINT32_MAX)
 		have |= PROTECTION_BIT(ACCOUNT);
+	if (kind == MSG_CONFINED_WORKER && p->confined[kind] == 0 &&
+	    (have & PROTECTION_BIT(TMPFS)) == 0)
+		check_folder(p);
 	p->confined[kind] = have | MSG_CONFINED_KNOWN;
 	for (size_t i = 0; i < COUNTOF(kinds); i++)
 		if ((p->confined[i] & MSG_CONFINED_KNOWN) != 0)

@@ -256,6 +256,7 @@ feed_slots(struct loader *l)
 		m.slot = i;
 		m.spare = i >= p->workers;
 		m.jail = p->jails.mounted ? MSG_JAIL_TMPFS : MSG_JAIL_DIR;
+		m.size = p->jails.size_each;
 		jail_dirs_path(&p->jails, l->set, i, m.path, sizeof(m.path));
 		if (chan_queue(l->chan, MSG_SLOT, &m, -1) != CHAN_SENT)
 			return -1;

@@ -4,7 +4,8 @@ src_libsys_a_SOURCES = src/sys/proc.h src/sys/proc.c src/sys/listen.h src/sys/li
   src/sys/dbwatch.h src/sys/dbwatch.c src/sys/backoff.h src/sys/backoff.c \
   src/sys/parent.h src/sys/parent.c src/sys/open.c src/sys/reload.c \
   src/sys/confined.c src/sys/children.c src/sys/child_talk.c src/sys/generation.c src/sys/feed.c
-src_libsys_a_SOURCES += src/sys/gen_when.c src/sys/memroom.h src/sys/memroom.c
+src_libsys_a_SOURCES += src/sys/gen_when.c src/sys/memroom.h src/sys/memroom.c \
+  src/sys/temproom.h src/sys/temproom.c
 src_libsys_a_SOURCES += src/sys/listeners.h src/sys/listeners.c src/sys/passed.h src/sys/passed.c src/sys/tickets.c src/sys/feed.h
 sbin_PROGRAMS += src/tolseyd
 src_tolseyd_SOURCES = src/sys/main.c
@@ -34,7 +35,7 @@ check_PROGRAMS += tests/unit/test_memroom
 TESTS += tests/unit/test_memroom
 tests_unit_test_memroom_SOURCES = tests/unit/test_memroom.c
 tests_unit_test_memroom_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_memroom_LDADD = src/libsys.a $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_memroom_LDADD = src/libsys.a src/libconf.a $(BASE_LIBS) $(CMOCKA_LIBS)
 endif
 # The unit that is kept names /usr/sbin, as a package has it.
 systemdsystemunitdir = $(prefix)/lib/systemd/system

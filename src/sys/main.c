@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "sys/parent.h"
 #include "sys/proc.h"
+#include "sys/temproom.h"
 
 #define OVERRIDES_MAX 256
 #define DEFAULT_CONF SYSCONFDIR "/tolsey/tolsey.conf"
@@ -164,12 +165,16 @@ static void
 print_warnings(const struct conf *c)
 {
 	struct conf_errors warn;
+	char why[512];
 
 	conf_errors_init(&warn);
 	conf_warnings(c, &warn);
 	if (warn.count > 0)
 		fprintf(stderr, "%s", buf_cstr(&warn.text));
 	conf_errors_free(&warn);
+	(void)temproom_each(&memroom_system, c, why, sizeof(why));
+	if (why[0] != '\0')
+		fprintf(stderr, "WorkerTempSize: %s\n", why);
 }
 
 static int

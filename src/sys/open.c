@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "sys/listen.h"
 #include "sys/parent.h"
+#include "sys/temproom.h"
 
 /* Somewhat more than net counts on, which has to serve them. */
 #define FILES_PER_CONNECTION 3
@@ -157,8 +158,14 @@ static int
 make_jails(struct parent *p, char *err, size_t errlen)
 {
 	const struct conf *c = p->conf;
+	char why[512];
+	uint64_t each = temproom_each(p->memory, c, why, sizeof(why));
 
-	if (jail_dirs_make(&p->jails, p->workers_max, c->worker_temp_size,
+	if (why[0] != '\0')
+		log_warn("temporary-space", "why=%s", LOG_Q(slice_of(why)));
+	log_info("temporary-space", "workers=%u bytes_each=%ju", p->workers_max,
+	    (uintmax_t)each);
+	if (jail_dirs_make(&p->jails, p->workers_max, each,
 		c->temporary_directory, p->scan_uid, p->scan_gid, err,
 		errlen) == -1)
 		return -1;

@@ -55,7 +55,9 @@ def in_container(who, config="", **rest):
     prefix = [sys.executable, CONFINED, "container", who]
     if who == "root":
         return started(prefix, config, **rest)
-    return started(["sh", "-c", 'chown -R 65534:65534 DIR && exec "$@"', "sh"] +
+    return started(["unshare", "-m", "sh", "-c",
+                    "mount -t tmpfs -o size=64m tmpfs /dev/shm && "
+                    'chown -R 65534:65534 DIR && exec "$@"', "sh"] +
                    prefix, config, **rest)
 
 
@@ -364,6 +366,8 @@ def in_a_container():
                         "worker": own | {"empty-root", "no-network",
                                          "own-tmpfs"}}, "missing")
         eq(s.metric("sandbox_missing"), 9, "metric")
+        check(re.search("warn parent.*temporary-space.*the free space of "
+                        "/dev/shm/tolsey-", s.events()), "no warning")
         works(s)
         bomb_and_neighbours(s)
         if not SANITIZERS:
@@ -407,6 +411,25 @@ def as_a_user_with_namespaces():
                                                 "ctl")}, "missing")
         works(s)
         bomb_and_neighbours(s)
+    finally:
+        s.close()
+
+
+# ---- temporary space ----
+
+@case()
+def more_temporary_space_than_memory():
+    s = tolsey.Tolsey("WorkerTempSize 60G\nScanWorkersMax 64")
+    try:
+        check("WorkerTempSize: the temporary files of 64 workers may take "
+              "3932160M" in s.stderr(), "not said at the start")
+        check("warn parent" in s.events() and "may take 3932160M" in
+              s.events(), "not in the log")
+        answer = subprocess.run([os.path.join(s.programs, "tolseyd"),
+                                 "--check-config", "-c", s.conf],
+                                capture_output=True, text=True)
+        eq(answer.returncode, 0, "status")
+        check("may take 3932160M" in answer.stderr, answer.stderr)
     finally:
         s.close()
 

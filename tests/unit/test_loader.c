@@ -151,7 +151,9 @@ attach_net(int i)
 static void
 add_slot(uint32_t number, uint32_t uid)
 {
-	struct msg_slot_dir s = { .slot = number, .jail = MSG_JAIL_DIR };
+	struct msg_slot_dir s = {
+		.slot = number, .jail = MSG_JAIL_DIR, .size = 64 << 20
+	};
 
 	(void)snprintf(s.path, sizeof(s.path), "%s/slot%u", fx.dir, number);
 	assert_int_equal(mkdir(s.path, 0700), 0);

@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "conf/conf.h"
 #include "sys/memroom.h"
+#include "sys/temproom.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -82,6 +84,59 @@ test_machine(void **state)
 	is_room(ROOM(f), 8000 * MIB, "MemAvailable");
 	assert_true(ROOM(odd).bytes == UINT64_MAX);
 	assert_true(room(NULL, 0).bytes == UINT64_MAX);
+}
+
+static uint64_t
+temp_each(const char *size, const char *max, char *why, size_t len)
+{
+	static const struct file f[] = { { "/proc/meminfo", MEMINFO } };
+	const char *const o[] = { "ScanWorkers 2", max, size };
+	struct conf_errors err;
+	struct conf *c;
+	uint64_t each;
+
+	conf_errors_init(&err);
+	c = conf_load(NULL, o, COUNTOF(o), &err);
+	if (c == NULL)
+		fail_msg("%s", buf_cstr(&err.text));
+	conf_errors_free(&err);
+	files = f;
+	nfiles = COUNTOF(f);
+	each = temproom_each(&source, c, why, len);
+	conf_unref(&c);
+	return each;
+}
+
+/* 8000 MiB are free. */
+static void
+test_temporary_space(void **state)
+{
+	char why[512];
+
+	(void)state;
+	/* a share for each of the most workers that there may be */
+	assert_true(temp_each("WorkerTempSize 0", "ScanWorkersMax 10", why,
+			sizeof(why)) == 800 * MIB);
+	assert_string_equal(why, "");
+	assert_true(temp_each("WorkerTempSize 0", "ScanWorkersMax 2", why,
+			sizeof(why)) == 2048 * MIB);
+	assert_string_equal(why, "");
+	assert_true(temp_each("WorkerTempSize 0", "ScanWorkersMax 100", why,
+			sizeof(why)) == 512 * MIB);
+	assert_non_null(strstr(why, "may take 51200M"));
+	assert_non_null(strstr(why, "MemAvailable is 8000M"));
+	assert_non_null(strstr(why, "set WorkerTempSize to 80M"));
+	/* as told, and said */
+	assert_true(temp_each("WorkerTempSize 4000M", "ScanWorkersMax 2", why,
+			sizeof(why)) == 4000 * MIB);
+	assert_string_equal(why, "");
+	assert_true(temp_each("WorkerTempSize 4001M", "ScanWorkersMax 2", why,
+			sizeof(why)) == 4001 * MIB);
+	assert_non_null(strstr(why, "may take 8002M"));
+	temproom_of_folder("/proc", MIB, 2, why, sizeof(why));
+	assert_non_null(strstr(why, "the free space of /proc is 0M"));
+	temproom_of_folder("/nonexistent", MIB, 2, why, sizeof(why));
+	assert_string_equal(why, "");
 }
 
 #define UNIT "/sys/fs/cgroup/system.slice/tolsey.service"
@@ -271,6 +326,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_machine),
+		cmocka_unit_test(test_temporary_space),
 		cmocka_unit_test(test_v2),
 		cmocka_unit_test(test_v2_high),
 		cmocka_unit_test(test_v2_above),
