@@ -218,6 +218,46 @@ static const char man_tail[] =
     ".%T Internet Content Adaptation Protocol (ICAP)\n"
     ".Re\n";
 
+/* The outcomes, each with its meaning, its directive and the default. */
+static const struct {
+	const char *word, *directive, *action, *text;
+} outcomes[] = {
+#define ACTION_WORD_PASS "pass"
+#define ACTION_WORD_ERROR "error"
+#define ACTION_WORD_BLOCK "block"
+#define OUTCOME(id, word, camel, field, act, status, user_text, text) \
+	{ word, "On" #camel, ACTION_WORD_##act, text },
+#define OUTCOME_WITHOUT_CLEAN
+#include "base/outcome.def"
+};
+
+static void
+man_outcomes(void)
+{
+	puts(".Sh OUTCOMES\nEvery object ends in exactly one of these.\n"
+	     "Of several that apply the one with the strictest action counts "
+	     "(block, then error, then pass); among equals the first here.\n"
+	     ".Bl -tag -width opaque-archive");
+	for (size_t i = 0; i < COUNTOF(outcomes); i++) {
+		printf(".It Sy %s\n", outcomes[i].word);
+		roff(outcomes[i].text);
+		printf("Default:\n.Ic %s Cm %s .\n", outcomes[i].directive,
+		    outcomes[i].action);
+	}
+	puts(".It Sy clean\nthe engine looked at the whole object and found "
+	     "nothing.\nIt is passed on; there is no directive for it.\n.El");
+}
+
+/* The rows of the table in README.md. */
+static void
+readme_outcomes(void)
+{
+	for (size_t i = 0; i < COUNTOF(outcomes); i++)
+		printf("| `%s` | %s | `%s %s` |\n", outcomes[i].word,
+		    outcomes[i].text, outcomes[i].directive,
+		    outcomes[i].action);
+}
+
 static void
 man(void)
 {
@@ -232,7 +272,9 @@ man(void)
 			puts(".Bl -tag -width Ds");
 		in_list = true;
 	}
-	puts(".El\n.Sh EXAMPLES\nThe services that are there without any "
+	puts(".El");
+	man_outcomes();
+	puts(".Sh EXAMPLES\nThe services that are there without any "
 	     "block:\n.Bd -literal");
 	fputs(conf_builtin_services, stdout);
 	puts(".Ed");
@@ -317,8 +359,10 @@ main(int argc, char *argv[])
 		man();
 	} else if (argc == 2 && strcmp(argv[1], "sample") == 0) {
 		sample();
+	} else if (argc == 2 && strcmp(argv[1], "outcomes") == 0) {
+		readme_outcomes();
 	} else {
-		fputs("usage: confdoc man | sample\n", stderr);
+		fputs("usage: confdoc man | sample | outcomes\n", stderr);
 		return 64;
 	}
 	return ferror(stdout) != 0 || fflush(stdout) == EOF ? 74 : 0;

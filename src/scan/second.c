@@ -394,10 +394,15 @@ uint32_t
 second_begins(void *ctx, const struct engine_layer *l)
 {
 	struct viewing *v = ctx;
+	uint32_t saw;
 
 	if (l->level > 0)
 		budget_use(&v->budget, 1, l->data.len);
-	return v->kind == SCAN_PREFIX ? 0 : see(l);
+	saw = v->kind == SCAN_PREFIX ? 0 : see(l);
+	/* archives are not to be opened: ScanArchive no */
+	if ((v->opts.switches & SCAN_BIT(scan_archive)) == 0)
+		saw &= SAW_IGNORED;
+	return saw;
 }
 
 void

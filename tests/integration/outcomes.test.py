@@ -62,7 +62,9 @@ def start():
         "OnTimeout error\n</Service>\n"
         "<Service silent>\nOnEncrypted block\nOnPua block\n"
         "IgnoreSignature Tests.Marker tests.eicar.*\n</Service>\n"
-        "<Service streams>\nOnStreamed block\n</Service>\n")
+        "<Service streams>\nOnStreamed block\n</Service>\n"
+        "<Service ranges>\nStripRange large\nStripRangeAbove 64K\n"
+        "</Service>\n")
     with open(os.path.join(s.db, "pua.ndu"), "w") as f:
         f.write("PUA.Tests.Unwanted:0:*:%s\nTests.Other:0:*:%s\n" % (
             PUA.hex(), OTHER.hex()))
@@ -175,11 +177,21 @@ add_case("pua-in-archive", with_each_action(
 
 for _name, _data in documents.ENCRYPTED.items():
     add_case("encrypted-" + _name, with_each_action(
-        "encrypted", _data, "Heuristics.Encrypted."))
+        "encrypted", _data, ".Encrypted."))
     add_case("encrypted-%s-in-archives" % _name, with_each_action(
         "encrypted", tar_gz("x", archive(("y." + _name, _data))),
-        "Heuristics.Encrypted.", actions=("block", "pass")))
+        ".Encrypted.", actions=("block", "pass")))
 
+MP3 = (b"\xff\xfb\x90\x00" + samples.filler(413, 5)) * 40
+add_case("opaque-archive", with_each_action(
+    "opaque-archive", b"ZOO 2.10 Archive.\x1a..\xdc\xa7\xc4\xfd" + bytes(40),
+    "Tolsey.OpaqueArchive"))
+add_case("opaque-archive-in-zip", with_each_action(
+    "opaque-archive", archive(("a.zoo", b"ZOO 2.10 Archive.\x1a..\xdc\xa7"
+                               b"\xc4\xfd" + bytes(40))),
+    "Tolsey.OpaqueArchive", actions=("block", "pass")))
+add_case("opaque-media", with_each_action("opaque-media", MP3,
+                                          "Tolsey.OpaqueMedia"))
 add_case("macros", with_each_action(
     "suspicious", documents.excel_macros(), "Heuristics.OLE2.ContainsMacros"))
 add_case("macros-in-archive", with_each_action(
@@ -415,6 +427,24 @@ def streams_by_their_action():
         found(name, "streamed", before)
 
 
+
+
+@case()
+def ranges_are_stripped():
+    """StripRange large: what resumes or splits a download arrives whole."""
+    for value, kept in ((b"bytes=0-", True), (b"bytes=0-65535", True),
+                        (b"bytes=100-", False), (b"bytes=0-65536", False)):
+        head = (GET[:-2] + b"Range: " + value + b"\r\nIf-Range: \"v1\"\r\n"
+                b"\r\n")
+        with server().client() as c:
+            c.send(icap.head("REQMOD", "ranges", [("req-hdr", head)],
+                             "null-body", allow="204"))
+            answer = c.read()
+        eq(answer.status, 204 if kept else 200, value)
+        if not kept:
+            check(b"Range" not in answer.http, answer.http)
+            check(answer.http.startswith(b"GET http://origin.test/object "),
+                  answer.http)
 
 
 @case()

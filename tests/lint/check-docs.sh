@@ -17,6 +17,14 @@ same() {
 
 same man etc/man/tolsey.conf.5
 same sample etc/tolsey.conf.sample
+"$builddir/src/confdoc" outcomes >check-docs.rows || rc=1
+while IFS= read -r row; do
+	grep -Fqx -e "$row" "$srcdir/README.md" || {
+		echo "README.md: the table of outcomes is stale, it lacks: $row"
+		rc=1
+	}
+done <check-docs.rows
+rm -f check-docs.rows
 if command -v mandoc >/dev/null; then
 	mandoc -Tlint -Wwarning "$srcdir"/etc/man/*.[1-8] || rc=1
 else

@@ -182,6 +182,28 @@ test_opaque(void **state)
 	buf_free(&b);
 }
 
+/* ScanArchive no: neither the library nor we open anything. */
+static void
+test_archives_off(void **state)
+{
+	static const struct pack_member member[] = { { "a.txt",
+	    SLICE_LIT("some text, and more of it than fits into one line"),
+	    0 } };
+	struct scan_opts o = default_opts();
+	struct scan_answer a;
+	struct buf b;
+
+	(void)state;
+	pack_archive(&b, "7zip", NULL, NULL, member, 1);
+	memset(b.p + 40, 0, b.len - 40 < 20 ? b.len - 40 : 20);
+	a = view(e, buf_slice(&b), &o);
+	assert_false(is_clean(&a));
+	o.switches &= ~SCAN_BIT(scan_archive);
+	a = view(e, buf_slice(&b), &o);
+	assert_true(is_clean(&a));
+	buf_free(&b);
+}
+
 static void
 test_encrypted(void **state)
 {
@@ -344,6 +366,7 @@ main(void)
 		cmocka_unit_test(test_empty_is_clean),
 		cmocka_unit_test(test_opaque),
 		cmocka_unit_test(test_encrypted),
+		cmocka_unit_test(test_archives_off),
 		cmocka_unit_test(test_media),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_budget),

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -122,6 +123,36 @@ test_allow_row(void **state)
 	assert_true(is_clean(&a));
 	a = scan(e, text, sizeof(text) - 2);
 	assert_true(has(&a, OUTCOME_INFECTED, "Unit.Marker"));
+	engine_close(&e);
+}
+
+/* More than the library can count: never handed over, never clean. */
+static void
+test_over_2_gib(void **state)
+{
+	struct engine *e = must_open(marker_db("huge", "*"));
+	struct scan_opts o = default_opts();
+	size_t len = ((size_t)1 << 31) + 1000;
+	char *p = mmap(NULL, len, PROT_READ,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct scan_answer a;
+
+	(void)state;
+	assert_true(p != MAP_FAILED);
+	o.max_file_size = o.max_scan_size = 0; /* no limit of the operator's */
+	for (size_t less = 0; less < 3000; less += 999) {
+		a = scan_kind(e, SCAN_WHOLE, p, len - less, &o);
+		assert_int_equal(a.complete, 0);
+		assert_int_equal(a.reason, OUTCOME_TOO_LARGE);
+		if (less == 999)
+			break;
+	}
+	/* with one, that counts */
+	o.max_file_size = o.max_scan_size = (uint64_t)1 << 30;
+	a = scan_kind(e, SCAN_WHOLE, p, (size_t)1 << 30 | 1, &o);
+	assert_int_equal(a.complete, 0);
+	assert_int_equal(a.reason, OUTCOME_LIMIT);
+	(void)munmap(p, len);
 	engine_close(&e);
 }
 
@@ -493,6 +524,7 @@ main(void)
 		cmocka_unit_test(test_eicar_in_zip),
 		cmocka_unit_test(test_marker_anywhere),
 		cmocka_unit_test(test_allow_row),
+		cmocka_unit_test(test_over_2_gib),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_temp_dir_unusable),

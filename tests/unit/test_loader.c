@@ -276,6 +276,37 @@ scan(struct chan_block *w, const void *p, size_t len)
 	return a;
 }
 
+/* A sparse memfd of more than 2 GiB: neither mapped whole nor clean. */
+static void
+test_over_2_gib(void **state)
+{
+	uint64_t size = ((uint64_t)1 << 31) + 1000;
+	struct msg_scan_request rq = { .scan_id = 1,
+		.size = size,
+		.budget_us = 20000000,
+		.kind = SCAN_WHOLE };
+	int fd = memfd_create("body", MFD_CLOEXEC);
+	struct scan_answer a;
+	struct chan_block w;
+	struct chan_msg m;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	meet(0, &w);
+	engine_plain_opts(&rq.opts, (uint64_t)2000 << 20);
+	rq.opts.max_file_size = rq.opts.max_scan_size = 0;
+	assert_int_equal(
+	    chan_block_send(&w, MSG_SCAN_REQUEST, &rq, SLICE_NONE, fd), 0);
+	(void)expect(&w, MSG_SCAN_STARTED);
+	m = expect(&w, MSG_SCAN_RESULT);
+	assert_int_equal(msg_scan_result_check(m.payload, m.tail, &a), 0);
+	assert_int_equal(a.complete, 0);
+	assert_int_equal(a.reason, OUTCOME_TOO_LARGE);
+	(void)close(fd);
+	chan_block_free(&w);
+}
+
 static const char page[] = "<!DOCTYPE html><html><body><p>x</p></body></html>";
 
 static unsigned int
@@ -514,6 +545,7 @@ main(void)
 		TEST(test_overdue),
 		TEST(test_retire),
 		TEST(test_drain),
+		TEST(test_over_2_gib),
 		TEST(test_loader_killed),
 		TEST(test_net_again),
 		cmocka_unit_test(test_refused),

@@ -255,7 +255,6 @@ preview(struct world *w, const char *response)
 	    strlen(REQ_HDR), strlen(REQ_HDR) + strlen(response), REQ_HDR,
 	    response);
 	world_say(w, text);
-	assert_int_equal(w->rq.kind, SCAN_PREFIX);
 }
 
 /* The rest of the body, four bytes, and a clean answer. */
@@ -292,10 +291,47 @@ whole_len(void **state)
 	world_init(&w, NULL, true);
 	for (size_t i = 0; i < COUNTOF(rows); i++) {
 		preview(&w, rows[i].head);
+		assert_int_equal(w.rq.kind, SCAN_PREFIX);
 		assert_int_equal(w.rq.whole_len, rows[i].len);
 		finish(&w);
 	}
 	world_free(&w);
+}
+
+/* ---- when a preview is scanned ---- */
+
+static void
+scan_preview(void **state)
+{
+	static const struct {
+		const char *setting, *head;
+		bool scanned;
+	} rows[] = {
+		{ "ScanPreview on", R200 "Content-Length: 8\r\n\r\n", true },
+		{ "ScanPreview off", R200 "Content-Length: 8\r\n\r\n", false },
+		{ "ScanPreview off", R200 "\r\n", false },
+		/* what would follow is small: it is there at once */
+		{ "ScanPreview auto", R200 "Content-Length: 8\r\n\r\n", false },
+		{ "ScanPreview auto", R200 "Content-Length: 262148\r\n\r\n",
+		    false },
+		{ "ScanPreview auto", R200 "Content-Length: 262149\r\n\r\n",
+		    true },
+		{ "ScanPreview auto", R200 "\r\n", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(rows); i++) {
+		const char *overrides[] = { rows[i].setting, NULL };
+		struct world w;
+
+		world_init(&w, overrides, true);
+		preview(&w, rows[i].head);
+		if ((w.scans == 1) != rows[i].scanned)
+			fail_msg("%s, %s", rows[i].setting, rows[i].head);
+		if (!rows[i].scanned)
+			has(world_sent(&w), "ICAP/1.0 100 Continue");
+		world_free(&w);
+	}
 }
 
 int
@@ -308,6 +344,7 @@ main(void)
 		cmocka_unit_test(ignored),
 		cmocka_unit_test(ignored_in_preview),
 		cmocka_unit_test(whole_len),
+		cmocka_unit_test(scan_preview),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
