@@ -217,6 +217,53 @@ without_params(struct slice s)
 	return first;
 }
 
+/*
+ * Cuts the next parameter off "type; name=value; name="quoted; value"". The
+ * value keeps its quotes.
+ */
+static bool
+next_param(struct slice *rest, struct slice *name, struct slice *value)
+{
+	size_t i = 0, eq = SIZE_MAX;
+	bool quoted = false;
+
+	if (rest->len == 0)
+		return false;
+	for (; i < rest->len && (quoted || rest->p[i] != ';'); i++) {
+		if (rest->p[i] == '"')
+			quoted = !quoted;
+		else if (rest->p[i] == '\\' && quoted && i + 1 < rest->len)
+			i++;
+		else if (rest->p[i] == '=' && eq == SIZE_MAX)
+			eq = i;
+	}
+	*name = trim((struct slice){ rest->p, eq < i ? eq : i });
+	*value = SLICE_NONE;
+	if (eq < i)
+		*value = trim((struct slice){ rest->p + eq + 1, i - eq - 1 });
+	if (i < rest->len)
+		i++;
+	*rest = (struct slice){ rest->p + i, rest->len - i };
+	return true;
+}
+
+/* "*;q=0" and such: the element excludes what it names. */
+static bool
+is_exclusion(struct slice element)
+{
+	struct slice name, value;
+	bool zero = false;
+
+	while (next_param(&element, &name, &value))
+		if (slice_case_eq(name, SLICE_LIT("q")) && value.len > 0)
+			for (size_t i = 0; i < value.len; i++) {
+				zero = value.p[i] == '0' || value.p[i] == '.';
+				if (!zero)
+					return false;
+			}
+	return zero;
+}
+
 /* S3 clients name the framing of an upload there, and often only there. */
 static bool
 is_aws_stream(const struct http_head *h)
@@ -281,6 +328,35 @@ find_types(const struct http_head *h, struct state *st, struct svc_decision *d)
 	d->declared = (struct slice){ st->declared, n };
 }
 
+static bool
+accepts(const struct http_head *req, enum scan_coding coding)
+{
+	struct elements e;
+	struct slice element;
+
+	elements_begin(&e, req, "Accept-Encoding");
+	while (elements_next(&e, &element))
+		if (scan_coding_of(without_params(element)) == coding &&
+		    !is_exclusion(element))
+			return true;
+	return false;
+}
+
+/*
+ * Servers often store uploads as they come; and a client that has not asked
+ * for a coding saves what it gets.
+ */
+static bool
+is_kept(const struct svc_request *rq, const struct svc_decision *d)
+{
+	if (rq->method == SVC_REQMOD || rq->req->raw.p == NULL)
+		return true;
+	for (uint32_t i = 0; i < d->ncodings; i++)
+		if (!accepts(rq->req, (enum scan_coding)d->codings[i]))
+			return true;
+	return false;
+}
+
 static void
 find_forms(const struct svc_request *rq, const struct http_head *h,
     struct svc_decision *d)
@@ -288,8 +364,8 @@ find_forms(const struct svc_request *rq, const struct http_head *h,
 	struct elements e;
 	struct slice element;
 
-	if (rq->method == SVC_REQMOD)
-		d->forms |= SCAN_FORM_UPLOAD;
+	if (is_kept(rq, d))
+		d->forms |= SCAN_FORM_KEPT;
 	elements_begin(&e, h, "Transfer-Encoding");
 	while (elements_next(&e, &element))
 		if (slice_case_eq(
@@ -350,53 +426,6 @@ asks_for_stream(const struct instance *in, const struct http_head *h)
 			return true;
 	}
 	return false;
-}
-
-/*
- * Cuts the next parameter off "type; name=value; name="quoted; value"". The
- * value keeps its quotes.
- */
-static bool
-next_param(struct slice *rest, struct slice *name, struct slice *value)
-{
-	size_t i = 0, eq = SIZE_MAX;
-	bool quoted = false;
-
-	if (rest->len == 0)
-		return false;
-	for (; i < rest->len && (quoted || rest->p[i] != ';'); i++) {
-		if (rest->p[i] == '"')
-			quoted = !quoted;
-		else if (rest->p[i] == '\\' && quoted && i + 1 < rest->len)
-			i++;
-		else if (rest->p[i] == '=' && eq == SIZE_MAX)
-			eq = i;
-	}
-	*name = trim((struct slice){ rest->p, eq < i ? eq : i });
-	*value = SLICE_NONE;
-	if (eq < i)
-		*value = trim((struct slice){ rest->p + eq + 1, i - eq - 1 });
-	if (i < rest->len)
-		i++;
-	*rest = (struct slice){ rest->p + i, rest->len - i };
-	return true;
-}
-
-/* "*;q=0" and such: the element excludes what it names. */
-static bool
-is_exclusion(struct slice element)
-{
-	struct slice name, value;
-	bool zero = false;
-
-	while (next_param(&element, &name, &value))
-		if (slice_case_eq(name, SLICE_LIT("q")) && value.len > 0)
-			for (size_t i = 0; i < value.len; i++) {
-				zero = value.p[i] == '0' || value.p[i] == '.';
-				if (!zero)
-					return false;
-			}
-	return zero;
 }
 
 /* SE-10: nothing but clean text is written into a head. */

@@ -37,7 +37,7 @@ enum scan_coding scan_coding_of(struct slice token);
 
 /* What else the sender says of a body, as bits. */
 #define SCAN_FORM_CHUNKED 1u /* Transfer-Encoding: chunked, undone or not */
-#define SCAN_FORM_UPLOAD 2u  /* its receiver may keep the coded form */
+#define SCAN_FORM_KEPT 2u    /* its receiver may keep the coded form */
 /* The values of its Content-Type fields, one a line. */
 #define SCAN_DECLARED_MAX 512
 

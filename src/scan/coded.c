@@ -61,7 +61,8 @@ is_archive(const char *type)
 
 /* Where what was decoded may not be what its receiver gets to see. */
 static bool
-raw_too(const struct forms *f, enum decode_rc rc, uint64_t decoded)
+raw_too(const struct forms *f, const struct content *c, enum decode_rc rc,
+    uint64_t decoded)
 {
 	/* the engine would unpack a bomb once more */
 	if (rc == DECODE_LIMIT)
@@ -70,8 +71,8 @@ raw_too(const struct forms *f, enum decode_rc rc, uint64_t decoded)
 		return true;
 	if (f->v.kind == SCAN_PREFIX)
 		return false;
-	return rc != DECODE_OK || (f->rq->forms & SCAN_FORM_UPLOAD) != 0 ||
-	       is_archive(f->v.answer->type);
+	return rc != DECODE_OK || (f->rq->forms & SCAN_FORM_KEPT) != 0 ||
+	       c->head->is_packed || is_archive(f->v.answer->type);
 }
 
 static struct decode_limits
@@ -80,6 +81,9 @@ limits_of(const struct forms *f, size_t len)
 	struct decode_limits l = { f->v.opts.max_decoded_size,
 		f->v.opts.max_decode_ratio };
 
+	/* more would not be scanned anyway */
+	if (l.max_size > f->v.budget.bytes)
+		l.max_size = f->v.budget.bytes;
 	if (f->v.kind == SCAN_PREFIX &&
 	    l.max_size > PREFIX_ROOM + (uint64_t)len * PREFIX_RATIO)
 		l.max_size = PREFIX_ROOM + (uint64_t)len * PREFIX_RATIO;
@@ -153,7 +157,7 @@ coded_scan(struct forms *f, const struct content *c, const uint32_t codings[],
 
 		object_scan(&f->v, rest, c->part);
 	}
-	if (raw_too(f, rc, info.out))
+	if (raw_too(f, c, rc, info.out))
 		content_scan(f, c);
 	/* these are in the answer already */
 	return rc == DECODE_LIMIT || rc == DECODE_SYSTEM ? DECODE_OK : rc;

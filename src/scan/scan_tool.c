@@ -190,7 +190,7 @@ read_options(struct tool *t, int argc, char *argv[])
 		else if (c == 'k')
 			t->forms |= SCAN_FORM_CHUNKED;
 		else if (c == 'u')
-			t->forms |= SCAN_FORM_UPLOAD;
+			t->forms |= SCAN_FORM_KEPT;
 		else if (c == 'v')
 			t->version = true;
 		else if (c == 'h' || c == '?')

@@ -10,7 +10,7 @@
  * A body may be gone through several times (two boundaries, nested parts), but
  * not without end.
  */
-#define WORK_FACTOR 16
+#define WORK_FACTOR 40
 #define WORK_MIN ((uint64_t)64 << 20)
 
 const struct mime_head forms_nothing_said = { .is_head = true };
@@ -30,6 +30,9 @@ forms_stop(struct forms *f)
 	else if (f->v.budget.files == 0)
 		scan_answer_incomplete(f->v.answer, OUTCOME_LIMIT,
 		    "it has more parts than MaxFiles");
+	else if (f->v.budget.bytes == 0)
+		scan_answer_incomplete(f->v.answer, OUTCOME_LIMIT,
+		    "its parts are larger than MaxScanSize");
 	else
 		return false;
 	return true;

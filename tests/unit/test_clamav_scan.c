@@ -471,13 +471,27 @@ forms_of_the_body(void **state)
 {
 	(void)state;
 	reqmod("");
-	assert_int_equal(d.forms, SCAN_FORM_UPLOAD);
+	assert_int_equal(d.forms, SCAN_FORM_KEPT);
 	reqmod("Transfer-Encoding: gzip, Chunked\r\n");
-	assert_int_equal(d.forms, SCAN_FORM_UPLOAD | SCAN_FORM_CHUNKED);
+	assert_int_equal(d.forms, SCAN_FORM_KEPT | SCAN_FORM_CHUNKED);
 	respmod("Transfer-Encoding: chunked\r\n");
 	assert_int_equal(d.forms, SCAN_FORM_CHUNKED);
 	respmod("Transfer-Encoding: gzip\r\n");
 	assert_int_equal(d.forms, 0);
+	/* who has not asked for a coding keeps what comes in it */
+	respmod(CE("gzip"));
+	assert_int_equal(d.forms, SCAN_FORM_KEPT);
+	reqmod(AE("x-gzip;q=0.5, deflate"));
+	respmod(CE("gzip"));
+	assert_int_equal(d.forms, 0);
+	respmod(CE("deflate, gzip"));
+	assert_int_equal(d.forms, 0);
+	reqmod(AE("gzip;q=0, *"));
+	respmod(CE("gzip"));
+	assert_int_equal(d.forms, SCAN_FORM_KEPT);
+	memset(&req, 0, sizeof(req));
+	respmod("");
+	assert_int_equal(d.forms, SCAN_FORM_KEPT);
 	/* S3 clients may name the framing in no other place */
 	codings("x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n",
 	    "a");

@@ -17,9 +17,11 @@
 
 static const char text[] = "The quick brown fox jumps over the lazy dog. "
 			   "The quick brown fox jumps over the lazy dog.";
+#ifdef HAVE_BROTLI
 static const char br_hex[] =
     "a1c002406471c09b86aeecba84d8bd584955869664666c0de23297b741cef0f454d81b6c"
     "c0814302790bf90d3aad70e6f038514dc1112eedd31803";
+#endif
 static const struct decode_limits wide = { (uint64_t)1 << 30, 100000 };
 static struct decode_info info;
 static bool as_raw_deflate;

@@ -377,12 +377,14 @@ raw_forms(void **state)
 	add_gzip("");
 	body.p[body.len - 20 + 3] = 0x08; /* with a name */
 	gives("undecodable:");
-	rq.forms = SCAN_FORM_UPLOAD;
+	rq.forms = SCAN_FORM_KEPT;
 	code(SCAN_CODING_AWS_CHUNKED);
 	body_gives("8;x=virus R ;\r\nharmless\r\n0\r\n\r\n", "R@");
 	body_gives("8;x=virus R ;\r\nfirst V \r\n0\r\n\r\n", "V@ R@");
 	rq.forms = 0;
 	body_gives("8;x=virus R ;\r\nharmless\r\n0\r\n\r\n", "");
+	declare("application/x-gzip");
+	body_gives("8;x=virus R ;\r\nharmless\r\n0\r\n\r\n", "R@");
 }
 
 static void
@@ -441,6 +443,28 @@ bombs(void **state)
 	gives("limit: V@");
 	rq.opts.max_decoded_size = size;
 	gives("V@");
+	free(zeros);
+}
+
+/* Each of many parts may be a bomb: together they get MaxScanSize. */
+static void
+bombs_in_parts(void **state)
+{
+	const size_t size = (size_t)12 << 20;
+	char *zeros = calloc(1, size);
+
+	(void)state;
+	assert_non_null(zeros);
+	declare(MP);
+	for (int i = 0; i < 8; i++) {
+		add("--b\r\nContent-Encoding: gzip\r\n\r\n");
+		add_squeezed(zeros, size, 31);
+		add("\r\n");
+	}
+	add("--b--");
+	gives("");
+	rq.opts.max_scan_size = 4 * size;
+	gives("limit:");
 	free(zeros);
 }
 
@@ -689,6 +713,7 @@ main(void)
 		TEST(raw_deflate),
 		TEST(stacked_and_unknown),
 		TEST(bombs),
+		TEST(bombs_in_parts),
 		TEST(coded_multipart),
 		TEST(prefixes),
 		TEST(chunked_twice),

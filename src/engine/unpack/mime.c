@@ -301,11 +301,27 @@ is_textual(struct slice type)
 	return false;
 }
 
+/* An archive or a packed file, whose users want it as it is. */
+static bool
+is_packed(struct slice type)
+{
+	static const char *const words[] = { "zip", "compress", "tar", "rar",
+		"7z", "xz", "lzma", "bz", "zstd", "archive", "diskimage" };
+
+	for (size_t w = 0; w < COUNTOF(words); w++)
+		for (size_t i = 0; i < type.len; i++)
+			if (slice_case_has_prefix(
+				skip(type, i), slice_of(words[w])))
+				return true;
+	return false;
+}
+
 static void
 take_type(struct mime_head *h, struct slice v)
 {
 	struct slice type = mime_token(v);
 
+	h->is_packed = h->is_packed || is_packed(type);
 	if (slice_case_has_prefix(type, SLICE_LIT("multipart/"))) {
 		h->is_multipart = true;
 		mime_boundaries(&h->boundaries, v);

@@ -54,7 +54,7 @@ struct mime_head {
 	uint32_t ncodings; /* Content-Encoding */
 	uint32_t codings[SCAN_MAX_CODINGS];
 	/* of any Content-Type, if there are several */
-	bool is_multipart, is_form, is_text;
+	bool is_multipart, is_form, is_text, is_packed;
 	struct mime_boundaries boundaries;
 	char name[MIME_NAME_MAX + 1]; /* file name, else name, else "" */
 };
