@@ -47,8 +47,8 @@ void embedded_scan(struct forms *f, const struct content *c);
 /* A sink for decoders; ctx is a struct stash. */
 enum decode_rc forms_sink(void *ctx, const void *p, size_t len);
 /*
- * So many bytes are about to be gone through. False when that is too much or
- * nothing may be scanned any more; then the answer is incomplete.
+ * So many bytes are about to be gone through. False when that is too much;
+ * then the answer is incomplete.
  */
 bool forms_work(struct forms *f, uint64_t bytes);
 /*

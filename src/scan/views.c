@@ -43,7 +43,7 @@ forms_work(struct forms *f, uint64_t bytes)
 {
 	if (bytes <= f->work) {
 		f->work -= bytes;
-		return !forms_stop(f);
+		return true;
 	}
 	f->work = 0;
 	scan_answer_incomplete(

@@ -613,6 +613,21 @@ gathered(void **state)
 	gives("V@base64");
 }
 
+/* Nothing is left, and nothing is missed. */
+static void
+exactly_enough(void **state)
+{
+	(void)state;
+	add("harmless text with nothing in it");
+	rq.opts.max_files = 1;
+	rq.opts.max_scan_size = body.len;
+	gives("");
+	declare(MP);
+	gives("");
+	declare("application/x-www-form-urlencoded");
+	body_gives("a=b&c=dddddddddddddddddddddddddd", "");
+}
+
 static void
 little_pictures(void **state)
 {
@@ -719,6 +734,7 @@ main(void)
 		TEST(chunked_twice),
 		TEST(embedded),
 		TEST(gathered),
+		TEST(exactly_enough),
 		TEST(little_pictures),
 		TEST(forms),
 		TEST(large_ones_go_to_files),
