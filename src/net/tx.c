@@ -160,8 +160,7 @@ tx_new(struct net_core *core, const struct tx_host *host, struct icap_rx *rx,
 	timer_init(&tx->deadline, deadline_fired);
 	timer_init(&tx->silence, silence_fired);
 	buf_init(&tx->url, TX_URL_MAX);
-	buf_init(&tx->user, TX_IDENTITY_MAX);
-	buf_init(&tx->client, TX_IDENTITY_MAX);
+	identity_init(&tx->who, TX_IDENTITY_MAX);
 	buf_init(&tx->head, TX_HEAD_MAX);
 	buf_init(&tx->held, (size_t)1 << 20);
 	buf_init(&tx->window, TX_WINDOW_MAX);
@@ -214,8 +213,7 @@ tx_free(struct tx **txp)
 	spool_free(&tx->body);
 	hash_free(&tx->hash);
 	buf_free(&tx->url);
-	buf_free(&tx->user);
-	buf_free(&tx->client);
+	identity_free(&tx->who);
 	buf_free(&tx->head);
 	buf_free(&tx->held);
 	buf_free(&tx->window);

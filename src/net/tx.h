@@ -17,6 +17,7 @@
 #include "proto/http_range.h"
 #include "proto/icap_out.h"
 #include "proto/icap_rx.h"
+#include "proto/identity.h"
 #include "service/policy.h"
 
 enum tx_state {
@@ -77,7 +78,8 @@ struct tx {
 	void *svc_state;
 	struct svc_request rq;
 	struct svc_decision decision;
-	struct buf url, user, client; /* as the ICAP client says */
+	struct buf url;
+	struct identity who; /* as a trusted ICAP client says */
 
 	struct spool *body;
 	struct hash *hash;

@@ -2,77 +2,11 @@
 /* HEADS, WAIT, DISCARD: which service, may it, and what it says at once. */
 #include "net/tx.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-
-/* Text of a field if it is an IP address (XH-01), else nothing. */
-static void
-take_client_ip(struct tx *tx)
-{
-	struct slice v = icap_head_get(&tx->rx->icap, "X-Client-IP");
-	char text[INET6_ADDRSTRLEN];
-	unsigned char addr[16];
-
-	if (v.len == 0 || v.len >= sizeof(text))
-		return;
-	(void)str_copy(text, sizeof(text), v);
-	if (inet_pton(AF_INET, text, addr) == 1 ||
-	    inet_pton(AF_INET6, text, addr) == 1)
-		(void)buf_append_slice(&tx->client, v);
-}
-
-static int
-base64_value(char c)
-{
-	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				  "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c != '\0' ? strchr(set, c) : NULL;
-
-	return at != NULL ? (int)(at - set) : -1;
-}
-
-/* Decodes if the whole value is base64 of "scheme://name", else false. */
-static bool
-decode_identity(struct buf *out, struct slice v)
-{
-	unsigned int bits = 0, nbits = 0;
-	char c;
-	int digit;
-
-	while (v.len > 0 && v.p[v.len - 1] == '=')
-		v.len--;
-	for (size_t i = 0; i < v.len; i++) {
-		if ((digit = base64_value(v.p[i])) == -1)
-			return false;
-		bits = (bits << 6 | (unsigned int)digit) & 0xffffffu;
-		if ((nbits += 6) < 8)
-			continue;
-		nbits -= 8;
-		c = (char)(bits >> nbits & 0xff);
-		if (buf_append(out, &c, 1) == -1)
-			return false;
-	}
-	return memmem(out->p, out->len, "://", 3) != NULL;
-}
-
-static void
-take_user(struct tx *tx)
-{
-	struct slice v = icap_head_get(&tx->rx->icap, "X-Authenticated-User");
-
-	if (v.len == 0)
-		v = icap_head_get(&tx->rx->icap, "X-Client-Username");
-	if (v.len == 0)
-		return;
-	if (decode_identity(&tx->user, v))
-		return;
-	buf_reset(&tx->user);
-	(void)buf_append_slice(&tx->user, v);
-}
 
 static void
 fill_request(struct tx *tx)
@@ -80,10 +14,8 @@ fill_request(struct tx *tx)
 	const struct icap_rx *rx = tx->rx;
 	int rc;
 
-	if (tx->host->trusted) { /* XH-03 */
-		take_client_ip(tx);
-		take_user(tx);
-	}
+	if (tx->host->trusted) /* XH-03 */
+		identity_read(&tx->who, &rx->icap);
 	if (rx->req.raw.p != NULL)
 		(void)http_head_url(&tx->url, &rx->req);
 	tx->rq.method =
@@ -93,8 +25,9 @@ fill_request(struct tx *tx)
 	tx->rq.req = &rx->req;
 	tx->rq.resp = &rx->res;
 	tx->rq.query = rx->icap.query;
-	tx->rq.client_ip = buf_slice(&tx->client);
-	tx->rq.user = buf_slice(&tx->user);
+	tx->rq.client_ip = buf_slice(&tx->who.client);
+	tx->rq.user = buf_slice(&tx->who.user);
+	tx->rq.groups = buf_slice(&tx->who.groups);
 	rc = http_head_content_length(
 	    tx->rq.method == SVC_REQMOD ? &rx->req : &rx->res,
 	    &tx->declared_len);

@@ -133,8 +133,10 @@ make_line(struct buf *b, struct tx *tx)
 	(void)buf_printf(b, "%s access id=%s service=%s method=%s", when,
 	    tx->name, tx->svc->conf->name, method_name(tx));
 	add(b, "peer", slice_of(tx->host->peer));
-	add(b, "client", buf_slice(&tx->client));
-	add(b, "user", buf_slice(&tx->user));
+	add(b, "client", tx->rq.client_ip);
+	add(b, "user", tx->rq.user);
+	if (tx->rq.groups.len > 0)
+		add(b, "groups", tx->rq.groups);
 	add(b, "request", tx->rx->req.method);
 	add(b, "url", logged_url(tx));
 	(void)buf_printf(b, " http=%d icap=%d", h->status, tx->icap_status);

@@ -162,8 +162,9 @@ fill_page(const struct tx *tx, struct blockpage *p)
 	p->url = (struct slice){ tx->url.p, tx->url.len };
 	p->part = slice_of(tx->verdict.part);
 	p->filename = http_head_filename(&tx->rx->req, &tx->rx->res);
-	p->user = (struct slice){ tx->user.p, tx->user.len };
-	p->client = (struct slice){ tx->client.p, tx->client.len };
+	p->user = tx->rq.user;
+	p->groups = tx->rq.groups;
+	p->client = tx->rq.client_ip;
 	p->service = tx->svc->conf->name;
 	p->contact = tx->svc->conf->contact;
 	p->id = tx->name;

@@ -149,8 +149,8 @@ note_killer(struct tx *tx, const struct tx_scan_what *w)
 static struct slice
 client_of(const struct tx *tx)
 {
-	if (tx->client.len > 0)
-		return buf_slice(&tx->client);
+	if (tx->who.client.len > 0)
+		return buf_slice(&tx->who.client);
 	return tx->host->peer != NULL ? slice_of(tx->host->peer) : SLICE_NONE;
 }
 

@@ -3,14 +3,18 @@ src_libproto_a_SOURCES = src/proto/errors.def src/proto/errors.h src/proto/error
   src/proto/encap.h src/proto/encap.c src/proto/icap_head.h src/proto/icap_head.c \
   src/proto/http_head.h src/proto/http_head.c src/proto/http_range.h src/proto/http_range.c src/proto/chunk.h src/proto/chunk.c \
   src/proto/icap_rx.h src/proto/icap_rx.c src/proto/icap_out.h src/proto/icap_out.c
-src_libproto_a_SOURCES += src/proto/proxy_head.h src/proto/proxy_head.c
+src_libproto_a_SOURCES += src/proto/proxy_head.h src/proto/proxy_head.c \
+  src/proto/identity.h src/proto/identity.c
 PROTO_LIBS = src/libproto.a $(BASE_LIBS)
 
 if HAVE_CMOCKA
-PROTO_TESTS = tests/unit/test_encap tests/unit/test_chunk tests/unit/test_icap_rx \
+PROTO_TESTS = tests/unit/test_identity tests/unit/test_encap tests/unit/test_chunk tests/unit/test_icap_rx \
   tests/unit/test_icap_head tests/unit/test_icap_out tests/unit/test_http_head tests/unit/test_http_range
 check_PROGRAMS += $(PROTO_TESTS)
 TESTS += $(PROTO_TESTS)
+tests_unit_test_identity_SOURCES = tests/unit/test_identity.c
+tests_unit_test_identity_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_identity_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_encap_SOURCES = tests/unit/test_encap.c
 tests_unit_test_encap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_encap_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)

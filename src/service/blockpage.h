@@ -14,7 +14,7 @@
 struct blockpage {
 	enum outcome outcome;
 	struct slice threat; /* may be "" */
-	struct slice url, part, filename, user, client;
+	struct slice url, part, filename, user, groups, client;
 	const char *service, *contact, *id;
 	uint64_t wall_us;
 	bool head_only; /* HEAD: no page (BP-06) */

@@ -48,10 +48,11 @@ struct svc_request {
 	const struct http_head *req;  /* raw.p NULL when the client sent none */
 	const struct http_head *resp; /* raw.p NULL in REQMOD */
 	struct slice query;           /* arguments of the ICAP URI */
-	struct slice client_ip, user; /* as the ICAP client says, or "" */
-	struct slice preview;         /* AT_PREVIEW: what was received */
-	bool whole;                   /* the preview is the whole body */
-	void *state; /* state_size bytes of the transaction, zeroed */
+	/* as a trusted ICAP client says, or ""; groups: one a line */
+	struct slice client_ip, user, groups;
+	struct slice preview; /* AT_PREVIEW: what was received */
+	bool whole;           /* the preview is the whole body */
+	void *state;          /* state_size bytes of the transaction, zeroed */
 };
 /* What it answers; zeroed before every call. */
 struct svc_decision {

@@ -471,10 +471,15 @@ def proxysg():
         c.write(b"REQMOD icap://192.0.2.1/reqmod ICAP/1.0\r\nHost: h\r\n"
                 b"X-Scan-Progress-Interval: 10\r\nX-Client-IP: 192.0.2.8\r\n"
                 b"X-Authenticated-User: " + user + b"\r\n"
-                b"Encapsulated: req-hdr=0, req-body=%d\r\n\r\n" % len(request)
+                b"X-Authenticated-Groups: " + base64.b64encode(
+                    b"WinNT://DOMAIN/staff\nWinNT://DOMAIN/<admins>") +
+                b"\r\nEncapsulated: req-hdr=0, req-body=%d\r\n\r\n" % len(request)
                 + request + chunked(BAD))
         check(b"X-Infection-Found" in c.head(), "EICAR")
-    server().wait_access("WinNT://DOMAIN/mary", "http://www.example.com/up")
+        page = c.until(b"\r\n0\r\n\r\n")
+        check(b"WinNT://DOMAIN/mary" in page, "no user on the page")
+    server().wait_access("WinNT://DOMAIN/mary", "http://www.example.com/up",
+                         "DOMAIN/staff", "DOMAIN/<admins>")
 
 
 @case()
