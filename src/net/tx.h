@@ -79,7 +79,7 @@ struct tx {
 	struct svc_request rq;
 	struct svc_decision decision;
 	struct buf url;
-	struct identity who; /* as a trusted ICAP client says */
+	struct identity who; /* as a trusted client says */
 
 	struct spool *body;
 	struct hash *hash;
@@ -228,13 +228,11 @@ int tx_send_head(struct tx *tx);
 /* Puts body bytes [released, to) into the outq as one chunk. */
 int tx_release(struct tx *tx, uint64_t to);
 bool tx_may_204(const struct tx *tx);
-/* An edited head alone may be the answer (PC-01). */
-bool tx_may_206(const struct tx *tx);
+bool tx_may_206(const struct tx *tx); /* the edited head alone (PC-01) */
 void tx_cut(struct tx *tx, const char *why);
 /* Feeds the stored body into the outq. False: it waits for room, or was cut. */
 bool tx_pump(struct tx *tx);
-/* The client has nothing more to send for this request. */
-bool tx_request_is_over(const struct tx *tx);
+bool tx_request_is_over(const struct tx *tx); /* nothing more is sent */
 /* tx_trickle.c */
 void tx_silence_arm(struct tx *tx);
 void tx_silence_fired(struct tx *tx);
