@@ -50,6 +50,15 @@ no_memory(struct layers *ls)
 	    ls->answer, OUTCOME_FAILED, "no memory to look into it");
 }
 
+/* The library's own names of what it makes out of mail and HTML. */
+static bool
+is_made_up(struct slice name)
+{
+	return slice_has_prefix(name, SLICE_LIT("clamav-")) ||
+	       slice_eq(name, SLICE_LIT("attachment")) ||
+	       slice_eq(name, SLICE_LIT("textportion"));
+}
+
 void
 layers_part(const struct layers *ls, char part[SCAN_PART_MAX])
 {
@@ -58,7 +67,7 @@ layers_part(const struct layers *ls, char part[SCAN_PART_MAX])
 	for (size_t i = 0; i < ls->n; i++) {
 		struct slice name = slice_of(ls->stack[i].name);
 
-		if (name.len == 0)
+		if (name.len == 0 || is_made_up(name))
 			continue;
 		if (at > 0)
 			at += str_copy(
