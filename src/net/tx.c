@@ -246,6 +246,7 @@ tx_is_done(const struct tx *tx)
 void
 tx_body(struct tx *tx, struct slice bytes)
 {
+	tx->received += bytes.len;
 	if (tx->state == TX_DRAIN || tx->state == TX_DISCARD)
 		tx->drained += bytes.len;
 	else if (tx->state == TX_STREAM ? !tx_stream_store(tx, bytes)

@@ -82,6 +82,7 @@ struct tx {
 	struct identity who; /* as a trusted client says */
 
 	struct spool *body;
+	uint64_t received; /* bytes of the body, wherever they went */
 	struct hash *hash;
 	unsigned char digest[HASH_LEN]; /* of the whole body, see tx_digest() */
 	bool has_digest;

@@ -408,6 +408,12 @@ begin_scan(struct tx *tx)
 	tx_cancel_job(tx);
 	if (tx->gate == GATE_SCANNING)
 		tx->gate = GATE_CLOSED;
+	/* never clean for a part: whatever the reason, it is a mistake */
+	if (spool_size(tx->body) != tx->received) {
+		log_error("body-incomplete", "id=%s", tx->name);
+		return tx_reply_outcome(
+		    tx, OUTCOME_FAILED, "a part of it was lost", NULL);
+	}
 	if (spool_finish(tx->body) == -1)
 		return tx_reply_outcome(
 		    tx, OUTCOME_FAILED, "could not be stored", NULL);

@@ -119,10 +119,16 @@ fall_back(struct tx *tx)
 	log_info("stream-refused", "id=%s why=\"does not look like its type\"",
 	    tx->name);
 	tx->decision.action = SVC_SCAN;
-	(void)tx_store(tx, w);
+	tx_goto(tx, in_preview(tx) && !ended ? TX_PREVIEW : TX_BODY);
+	if (!tx_store(tx, w)) {
+		/* it waits for space; so does the end that came with it */
+		tx->held_end = ended;
+		tx->body_end = ended = false;
+	}
 	buf_free(&tx->window);
 	tx->overlap = tx->in_scan = 0;
-	tx_goto(tx, ended ? TX_SCAN : TX_BODY);
+	if (ended)
+		tx_goto(tx, TX_SCAN);
 	return TX_AGAIN;
 }
 
@@ -148,10 +154,15 @@ scan_window(struct tx *tx)
 static enum tx_step
 finish_stream(struct tx *tx)
 {
+	struct verdict streamed;
+
 	if (!tx->body_end || tx->in_scan > 0 || tx->window.len > tx->overlap)
 		return TX_WAIT_EVENT;
-	policy_verdict(&tx->verdict, tx->svc->conf, OUTCOME_STREAMED,
+	policy_verdict(&streamed, tx->svc->conf, OUTCOME_STREAMED,
 	    "released in scanned windows", NULL);
+	/* a finding that passes is told rather than that it was a stream */
+	if (!tx->has_verdict || streamed.action != ACTION_PASS)
+		tx->verdict = streamed;
 	tx->has_verdict = true;
 	if (tx_send_head(tx) == -1)
 		tx_cut(tx, "out of memory");

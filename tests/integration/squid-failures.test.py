@@ -70,6 +70,11 @@ def twelve_late_cuts():
         lab.close()
 
 
+# By hand: CLIENTS=300 SECONDS=60
+CLIENTS = int(os.environ.get("CLIENTS", "100"))
+SECONDS = int(os.environ.get("SECONDS", "15"))
+
+
 @case(timeout=180)
 def parallel_downloads_on_two_workers():
     lab = Lab()
@@ -88,16 +93,17 @@ def parallel_downloads_on_two_workers():
                 word = type(error).__name__
             with lock:
                 counts[word] = counts.get(word, 0) + 1
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(100)]
+    threads = [threading.Thread(target=work, args=(i,))
+               for i in range(CLIENTS)]
     try:
         for t in threads:
             t.start()
-        time.sleep(15)
+        time.sleep(SECONDS)
         stop.set()
         for t in threads:
             t.join()
-        note("100 clients for 15 s: %r, suspended: %s" % (
-            counts, lab.suspended()))
+        note("%d clients for %d s: %r, suspended: %s" % (
+            CLIENTS, SECONDS, counts, lab.suspended()))
         eq(set(counts), {200}, "answers")
         check(not lab.suspended(), "Squid suspended the service")
     finally:

@@ -47,12 +47,27 @@ def events_reach_the_client_within_a_second():
 def zip_labelled_event_stream_is_blocked():
     for name, data in (("z", samples.zipped(samples.EICAR)),
                        ("m", samples.zipped(samples.MARKER, before=200000)),
+                       ("s", samples.zipped(samples.MARKER, before=20000)),
                        ("e", samples.EICAR)):
-        url = web().serve("/fake-" + name, data, "text/event-stream")
-        got = proxy().fetch(url)
-        check(got.blocked or (got.cut and not tolsey.REFERENCE),
-              "passed: %r" % got)
-        check(data not in got.body, "arrived whole")
+        # with a Content-Length it is no stream; without it may be one
+        for framing in ("length", "chunked", "http10"):
+            url = web().serve("/fake-%s-%s" % (name, framing), data,
+                              "text/event-stream", framing=framing)
+            got = proxy().fetch(url, timeout=20)
+            check(got.blocked or (got.cut and not tolsey.REFERENCE),
+                  "%s passed: %r" % (framing, got))
+            check(data not in got.body, "arrived whole")
+
+
+@case()
+def clean_zip_labelled_event_stream_arrives():
+    for before in (100, 20000, 200000):
+        data = samples.zipped(b"clean", before=before)
+        url = web().serve("/clean-fake-%d" % before, data,
+                          "text/event-stream", framing="chunked")
+        got = proxy().fetch(url, timeout=20)
+        eq((got.status, got.cut), (200, False), "answer")
+        check(got.body == data, "the bytes changed")
 
 
 @case(timeout=30)

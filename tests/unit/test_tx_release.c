@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/metrics.h"
 #include "tests/unit/tx_world.h"
 
 #define REQ_HDR "GET / HTTP/1.1\r\nHost: x\r\n\r\n" /* 27 bytes */
@@ -304,6 +305,34 @@ queued_gate(void **state)
 	}
 }
 
+static void
+nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+#define OTHERS 5
+/* Other small bodies, until not one byte more fits. */
+static void
+use_up(struct spool_pool *p, struct spool *others[OTHERS])
+{
+	static const char fill[SPOOL_INLINE_MAX];
+
+	for (int i = 0; i < OTHERS; i++) {
+		others[i] = spool_new(p, nothing, NULL);
+		for (size_t n = sizeof(fill); n > 0; n /= 2)
+			if (spool_size(others[i]) + n <= SPOOL_INLINE_MAX)
+				(void)spool_write(others[i], fill, n);
+	}
+}
+
+static void
+free_others(struct spool *others[OTHERS])
+{
+	for (int i = 0; i < OTHERS; i++)
+		spool_free(&others[i]);
+}
+
 /* ---- streams ---- */
 
 /* The same for a window that waits while more of the stream arrives. */
@@ -389,6 +418,75 @@ not_its_type(void **state)
 	world_free(&w);
 }
 
+/* The same inside a preview: it goes on as a preview. */
+static void
+not_its_type_in_the_preview(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	begin(&w, "Preview: 8\r\n", SSE_HDR);
+	world_say(&w, "8\r\nPK\003\004abcd\r\n0\r\n\r\n");
+	assert_int_equal(w.rq.kind, SCAN_PREFIX);
+	world_answer(&w, NULL, false);
+	assert_string_equal(world_sent(&w), "ICAP/1.0 100 Continue\r\n\r\n");
+	world_say(&w, "4\r\nefgh\r\n0\r\n\r\n");
+	assert_int_equal(w.rq.kind, SCAN_WHOLE);
+	assert_int_equal(w.rq.size, 12);
+	world_answer(&w, "Bad", false);
+	assert_non_null(strstr(world_sent(&w), "HTTP/1.1 403 Forbidden"));
+	world_free(&w);
+	/* whole in the preview */
+	world_init(&w, NULL, true);
+	begin(&w, "Preview: 9\r\n", SSE_HDR);
+	world_say(&w, "8\r\nPK\003\004abcd\r\n0; ieof\r\n\r\n");
+	assert_int_equal(w.rq.kind, SCAN_WHOLE);
+	assert_int_equal(w.rq.size, 8);
+	world_free(&w);
+}
+
+/* What has no space when it falls back is waited for, not forgotten. */
+static void
+not_its_type_without_space(void **state)
+{
+	const char *const conf[] = { "SpoolMemory 64K", "SpoolSize 0", NULL };
+	static const char *const rest[] = { "0\r\n\r\n",
+		"4\r\nefgh\r\n0\r\n\r\n" };
+	struct spool *others[OTHERS];
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(rest); i++) {
+		world_init(&w, conf, true);
+		use_up(w.spool, others);
+		begin(&w, "Allow: 204\r\n", SSE_HDR);
+		/* four bytes are too few to tell: the end comes with them */
+		world_say(&w,
+		    i == 0 ? "4\r\nPK\003\004\r\n" : "8\r\nPK\003\004abcd\r\n");
+		world_say(&w, rest[i]);
+		assert_int_equal(w.scans, 0);
+		assert_string_equal(world_sent(&w), "");
+		free_others(others);
+		world_wait(&w, 1);
+		assert_int_equal(w.scans, 1);
+		assert_int_equal(w.rq.kind, SCAN_WHOLE);
+		assert_int_equal(w.rq.size, i == 0 ? 4 : 12);
+		world_free(&w);
+		/* or it never comes */
+		world_init(&w, conf, true);
+		use_up(w.spool, others);
+		begin(&w, "Allow: 204\r\n", SSE_HDR);
+		world_say(&w,
+		    i == 0 ? "4\r\nPK\003\004\r\n" : "8\r\nPK\003\004abcd\r\n");
+		world_say(&w, rest[i]);
+		world_wait(&w, 11 * SECOND);
+		assert_non_null(strstr(world_sent(&w), "HTTP/1.1 503 Service"));
+		free_others(others);
+		world_free(&w);
+	}
+}
+
 static void
 stream_scan_fails(void **state)
 {
@@ -400,6 +498,27 @@ stream_scan_fails(void **state)
 	world_say(&w, "9\r\ndata: a\n\n\r\n");
 	world_worker_dies(&w, SIGSEGV);
 	assert_non_null(strstr(world_sent(&w), "HTTP/1.1 403 Forbidden"));
+	world_free(&w);
+}
+
+/* A finding that passes is the outcome, not "streamed". */
+static void
+finding_of_a_stream_stays(void **state)
+{
+	const char *const conf[] = { "Monitor on", NULL };
+	uint64_t before = metrics->outcomes[0][OUTCOME_INFECTED];
+	struct world w;
+
+	(void)state;
+	world_init(&w, conf, true);
+	begin(&w, "", SSE_HDR);
+	world_say(&w, "9\r\ndata: a\n\n\r\n");
+	world_answer(&w, "Bad", true);
+	world_say(&w, "a\r\ndata: bb\n\n\r\n0\r\n\r\n");
+	world_answer(&w, NULL, false);
+	assert_int_equal(w.transactions, 1);
+	assert_false(w.cut);
+	assert_int_equal(metrics->outcomes[0][OUTCOME_INFECTED], before + 1);
 	world_free(&w);
 }
 
@@ -429,34 +548,6 @@ stream_scan_fails_and_passes(void **state)
 		assert_false(w.cut);
 		world_free(&w);
 	}
-}
-
-static void
-nothing(void *ctx)
-{
-	(void)ctx;
-}
-
-#define OTHERS 5
-/* Other small bodies, until not one byte more fits. */
-static void
-use_up(struct spool_pool *p, struct spool *others[OTHERS])
-{
-	static const char fill[SPOOL_INLINE_MAX];
-
-	for (int i = 0; i < OTHERS; i++) {
-		others[i] = spool_new(p, nothing, NULL);
-		for (size_t n = sizeof(fill); n > 0; n /= 2)
-			if (spool_size(others[i]) + n <= SPOOL_INLINE_MAX)
-				(void)spool_write(others[i], fill, n);
-	}
-}
-
-static void
-free_others(struct spool *others[OTHERS])
-{
-	for (int i = 0; i < OTHERS; i++)
-		spool_free(&others[i]);
 }
 
 /*
@@ -523,6 +614,9 @@ main(void)
 		cmocka_unit_test(event_stream),
 		cmocka_unit_test(stream_ends),
 		cmocka_unit_test(not_its_type),
+		cmocka_unit_test(not_its_type_in_the_preview),
+		cmocka_unit_test(not_its_type_without_space),
+		cmocka_unit_test(finding_of_a_stream_stays),
 		cmocka_unit_test(stream_scan_fails),
 		cmocka_unit_test(stream_scan_fails_and_passes),
 		cmocka_unit_test(preview_without_space),
