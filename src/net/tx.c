@@ -277,13 +277,6 @@ tx_body_end(struct tx *tx)
 }
 
 void
-tx_output(struct tx *tx)
-{
-	tx->last_out_us = clock_mono_us();
-	tx_event(tx, TX_EV_OUTPUT);
-}
-
-void
 tx_ready(struct tx *tx)
 {
 	tx_event(tx, TX_EV_READY);

@@ -89,7 +89,7 @@ struct tx {
 	struct buf held; /* received, but the spool had no space */
 	bool held_end;   /* the body's end came while bytes were held */
 	bool body_end, preview_ended, preview_is_whole;
-	bool sent_100, too_large;
+	bool sent_100;
 	unsigned int missing; /* SCAN_NO_START, SCAN_NO_END */
 	char missing_why[80];
 	uint64_t preview_bytes, declared_len;
@@ -103,7 +103,6 @@ struct tx {
 	struct scan_answer answer;
 	uint32_t generation; /* of the signatures that scanned it last, or 0 */
 	char istag[SERVICE_TAG_LEN]; /* of the present answer */
-	bool scanned;                /* the whole object had its answer */
 	bool retried;
 	uint64_t last_scan_us;
 	uint64_t scan_left_us;     /* of the object's one deadline */
@@ -113,9 +112,8 @@ struct tx {
 	struct verdict verdict;
 	bool has_verdict;
 	int icap_status;
-	bool close;               /* the connection ends after this answer */
-	bool cut;                 /* the connection is to be aborted now */
-	bool answered_at_preview; /* the request ends here (PV-16) */
+	bool close; /* the connection ends after this answer */
+	bool cut;   /* the connection is to be aborted now */
 
 	/* what goes out */
 	bool head_sent;  /* of a 200 that carries the original message */
@@ -126,13 +124,12 @@ struct tx {
 
 	/* trickle and stall poke */
 	enum tx_gate gate;
-	bool gate_job;     /* tx->job is the gate's scan */
 	uint64_t trickled; /* body bytes that were out at the verdict */
 	uint64_t last_out_us, last_in_us;
 	uint64_t in_since_progress;
 	uint64_t poke_wait_us;
 	uint64_t in_at_poke;
-	unsigned int pokes, trickles;
+	unsigned int pokes;
 
 	/* STREAM */
 	bool passthrough;  /* released without a scan: exempt, too-large */
@@ -161,8 +158,6 @@ void tx_body_end(struct tx *tx);
 bool tx_wants_input(const struct tx *tx);
 /* It waits for nothing but bytes of the body, which must keep coming. */
 bool tx_is_receiving(const struct tx *tx);
-/* The outq has room again. */
-void tx_output(struct tx *tx);
 /* Is the answer complete in the outq, and the request read? */
 bool tx_is_done(const struct tx *tx);
 /* sched has an answer; signatures came; by core. */

@@ -212,12 +212,8 @@ whole_decide(struct tx *tx)
 static enum tx_step
 too_large(struct tx *tx)
 {
-	const struct conf_service *c = tx->svc->conf;
-
 	if (tx->decision.action == SVC_PASS)
 		return reply_decision(tx);
-	if (c->actions[OUTCOME_TOO_LARGE] == ACTION_PASS || c->monitor)
-		tx->too_large = true;
 	return tx_reply_outcome(
 	    tx, OUTCOME_TOO_LARGE, "over MaxObjectSize", NULL);
 }

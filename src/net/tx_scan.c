@@ -216,7 +216,6 @@ tx_cancel_job(struct tx *tx)
 	if (tx->job != 0)
 		sched_cancel(tx->core->sched, tx->job);
 	tx->job = 0;
-	tx->gate_job = false;
 	take_back(tx);
 }
 
@@ -325,7 +324,6 @@ prefix_answered(struct tx *tx)
 	    !policy_prefix_blocks(c, &tx->answer))
 		return tx_continue(tx, TX_BODY);
 	METRIC_INC(prefix_blocks_total);
-	tx->answered_at_preview = true;
 	policy_scan_verdict(&tx->verdict, c, &tx->answer, 0);
 	tx->has_verdict = true;
 	return tx_reply_verdict(tx);
@@ -473,7 +471,6 @@ not_begun(struct tx *tx)
 static enum tx_step
 answered(struct tx *tx)
 {
-	tx->scanned = true;
 	policy_scan_verdict(
 	    &tx->verdict, tx->svc->conf, &tx->answer, tx->extra);
 	if (tx->verdict.outcome == OUTCOME_PARTIAL)

@@ -123,8 +123,6 @@ let_out(struct tx *tx, bool poke)
 
 	if (poke)
 		tx->pokes++;
-	else
-		tx->trickles++;
 	if (!first && tx->released >= max) {
 		tx->last_out_us = clock_mono_us();
 		return;
@@ -156,7 +154,6 @@ ask_gate(struct tx *tx)
 	if (tx->state != TX_BODY || tx->job != 0 || !tx_submit(tx, &w))
 		return;
 	tx->gate = GATE_SCANNING;
-	tx->gate_job = true;
 }
 
 static void
@@ -208,7 +205,6 @@ tx_gate_answer(struct tx *tx)
 {
 	bool poke = poke_enabled(tx) && tx->in_since_progress >= POKE_SHAPE;
 
-	tx->gate_job = false;
 	if (tx->done_how != SCHED_ANSWER) {
 		tx->gate = GATE_SHUT;
 		return;
