@@ -73,4 +73,11 @@ tests_unit_test_engine_load_SOURCES = tests/unit/test_engine_load.c
 tests_unit_test_engine_load_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_load_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_engine_load_LDADD = $(ENGINE_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_prewarm
+TESTS += tests/unit/test_prewarm
+tests_unit_test_prewarm_SOURCES = tests/unit/test_prewarm.c
+tests_unit_test_prewarm_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_prewarm_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_prewarm_LDADD = $(ENGINE_LIBS) $(SANDBOX_LIBS) $(IPC_LIBS) \
+  $(CMOCKA_LIBS) $(BASE_LIBS)
 endif
