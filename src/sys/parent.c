@@ -22,7 +22,9 @@
 void
 parent_finish(struct parent *p, int status)
 {
-	p->status = status;
+	/* what went wrong first is what is told */
+	if (p->status == EXIT_SUCCESS)
+		p->status = status;
 	p->stopping = true;
 	(void)event_base_loopbreak(p->base);
 }

@@ -227,6 +227,9 @@ def status_of_every_process():
             if name != "loader":
                 eq(int(status["CapPrm"], 16), 0, name + " CapPrm")
             check(status["Uid"].split()[0] != "0", name + " is root")
+            # of an undumpable process these are root's
+            eq(os.stat("/proc/%d/environ" % pid).st_uid, 0,
+               name + " is dumpable")
     with open("/proc/%d/status" % s.pid) as f:
         kept = int(re.search(r"CapPrm:\s*(\w+)", f.read()).group(1), 16)
     names = {n for i, n in enumerate(confined.CAPABILITIES) if kept >> i & 1}
@@ -471,6 +474,22 @@ def require_refuses():
             finally:
                 if s:
                     s.remove()
+
+
+@case()
+def one_that_fails_ends_the_start():
+    """What the system offers, and then refuses, is no reason to go on."""
+    need_root()
+    for calls, word in (("landlock_restrict_self", "Landlock"),
+                        ("seccomp=1,prctl=22", "seccomp")):
+        s = started([sys.executable, CONFINED, "without", calls],
+                    wait=False)
+        try:
+            check(s.process.wait(15) != 0, "it started")
+            check("the sandbox cannot be put in place: %s: " % word in
+                  s.stderr(), s.stderr())
+        finally:
+            s.remove()
 
 
 @case()

@@ -11,7 +11,7 @@ families, executable memory, limits and the file system, without systemd. Of
 the settings that are not emulated `skipped()` knows the names.
 container: Docker's default list of refused system calls and its capabilities;
 as an ordinary user, or as the container's root. without: those calls fail with
-ENOSYS.
+ENOSYS; CALL=NUMBER: when that is their first argument.
 """
 import ctypes
 import errno
@@ -236,7 +236,9 @@ def as_container():
 def without(names):
     refused = Filter(ALLOW)
     for name in names:
-        refused.add(fail_with(errno.ENOSYS), name)
+        name, _, value = name.partition("=")
+        compares = [Compare(0, EQ, int(value))] if value else []
+        refused.add(fail_with(errno.ENOSYS), name, *compares)
     return [refused]
 
 
