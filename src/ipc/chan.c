@@ -154,7 +154,10 @@ chan_new(struct event_base *base, int fd, enum role self, enum role peer,
 	c->buf = malloc(MSG_MAX_LEN);
 	c->ev_read = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->ev_write = event_new(base, fd, EV_WRITE, on_writable, c);
+	/* before whatever else the loop has to do */
 	if (c->buf == NULL || c->ev_read == NULL || c->ev_write == NULL ||
+	    event_priority_set(c->ev_read, 0) == -1 ||
+	    event_priority_set(c->ev_write, 0) == -1 ||
 	    event_add(c->ev_read, NULL) == -1)
 		chan_free(&c);
 	return c;

@@ -42,6 +42,13 @@ struct conn_pool {
 	unsigned int served; /* those that were not refused */
 	char *read_buf;      /* CONN_READ_SIZE, shared by all */
 };
+/*
+ * Priorities of the loop: what processes say goes first, then connections, and
+ * those that carry large bodies last. It looks for the first again after so
+ * many of the others.
+ */
+enum { CONN_PRIORITY = 1, CONN_PRIORITY_BULK, CONN_NPRIORITIES };
+#define CONN_DISPATCH_MAX 16
 #define CONN_READ_SIZE ((size_t)65536)
 
 int conn_pool_init(struct conn_pool *p, struct event_base *base,

@@ -47,6 +47,7 @@ struct conn {
 	bool tls, served;
 	bool kicked, read_more, reading, writing, starved;
 	bool peer_ended, answered, ending;
+	bool bulk; /* steps back behind the others */
 };
 
 const struct conf *conn_conf(const struct conn *c);

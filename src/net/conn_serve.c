@@ -13,6 +13,7 @@
 #define CONN_AHEAD ((size_t)16384)
 /* A head may grow so far when memory is short. */
 #define CONN_SMALL_HEAD ((size_t)4096)
+#define CONN_BULK ((uint64_t)262144) /* a larger body is no hurry */
 #define CONN_DRAIN_IDLE_US 1000000
 
 /* One answer straight from the connection, without a transaction. */
@@ -278,11 +279,24 @@ arm_timer(struct conn *c)
 	}
 }
 
+/* While it carries a large body; an active event is changed next time. */
+static void
+set_priority(struct conn *c)
+{
+	bool bulk = c->tx != NULL && c->tx->received > CONN_BULK;
+	int priority = bulk ? CONN_PRIORITY_BULK : CONN_PRIORITY;
+
+	if (bulk != c->bulk && event_priority_set(&c->ev_read, priority) == 0 &&
+	    event_priority_set(&c->ev_write, priority) == 0)
+		c->bulk = bulk;
+}
+
 static void
 set_events(struct conn *c)
 {
 	bool read, write = has_output(c);
 
+	set_priority(c);
 	read = !c->peer_ended && !c->ending && !c->starved &&
 	       (takes_input(c) || c->work->in.len < CONN_AHEAD);
 	conn_set_reading(c, (read && !c->transport.read_wants_write) ||

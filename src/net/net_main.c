@@ -693,13 +693,16 @@ init(struct net *n)
 	if (cfg == NULL)
 		return -1;
 	(void)event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	(void)event_config_set_max_dispatch_interval(
+	    cfg, NULL, CONN_DISPATCH_MAX, CONN_PRIORITY);
 	n->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
 	n->tq = timerq_new();
 	n->modules = registry_new();
 	n->tickets = tls_tickets_new();
 	if (n->base == NULL || n->tq == NULL || n->modules == NULL ||
-	    n->tickets == NULL)
+	    n->tickets == NULL ||
+	    event_base_priority_init(n->base, CONN_NPRIORITIES) == -1)
 		return -1;
 	n->tick = event_new(n->base, -1, 0, on_tick, NULL);
 	n->parent =
