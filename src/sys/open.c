@@ -14,9 +14,10 @@
 #include "sys/parent.h"
 #include "sys/temproom.h"
 
-/* Somewhat more than net counts on, which has to serve them. */
+/* Somewhat more than net counts on. */
 #define FILES_PER_CONNECTION 3
 #define FILES_OF_PROCESS 512
+#define FILES_MOST 1048576
 
 /* Nobody can shrink it under the others; ctl gets a descriptor to read only. */
 static int
@@ -63,30 +64,24 @@ make_socket_folder(const struct parent *p, const char *path)
 		log_warn("socket-folder", "path=%s", LOG_Q(slice_of(folder)));
 }
 
-static bool
-set_files(rlim_t wanted)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) == -1 || l.rlim_cur >= wanted)
-		return true;
-	l.rlim_cur = wanted;
-	if (l.rlim_max < wanted)
-		l.rlim_max = wanted; /* root may */
-	return setrlimit(RLIMIT_NOFILE, &l) == 0;
-}
-
+/*
+ * As many as we may, at once: a running net that MaxConnections of HUP asks
+ * for more can often not be given more. What is missing net says.
+ */
 void
 parent_raise_files(const struct conf *c)
 {
 	rlim_t wanted = (rlim_t)c->max_connections * FILES_PER_CONNECTION +
 			FILES_OF_PROCESS;
-	struct rlimit l;
+	struct rlimit l, more;
 
-	if (set_files(wanted) || getrlimit(RLIMIT_NOFILE, &l) == -1)
+	if (getrlimit(RLIMIT_NOFILE, &l) == -1)
 		return;
-	l.rlim_cur = l.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &l); /* net says what is missing */
+	more.rlim_cur = more.rlim_max = wanted;
+	if (l.rlim_max < wanted && setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return;
+	l.rlim_cur = l.rlim_max < FILES_MOST ? l.rlim_max : FILES_MOST;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
 int

@@ -151,7 +151,7 @@ int parent_open(struct parent *p, char *err, size_t errlen) MUST_CHECK;
 /* The sockets that c asks for. */
 int parent_listen(struct parent *p, const struct conf *c, char *err,
     size_t errlen) MUST_CHECK;
-/* So many descriptors as c needs, for us and for children to come. */
+/* Descriptors enough for c, for us and for children to come. */
 void parent_raise_files(const struct conf *c);
 void parent_close(struct parent *p);
 

@@ -5,6 +5,7 @@ With ICAP_REFERENCE=1 it is Debian's c-icap with its ClamAV module instead:
 the harness itself is tried that way.
 """
 import atexit
+import fcntl
 import os
 import pwd
 import re
@@ -195,11 +196,28 @@ class Server:
         with open(self.path("stderr"), errors="replace") as f:
             return f.read()
 
-    def spawn(self, argv):
+    def spawn(self, argv, passed=()):
+        """passed: (name, listening socket) of each that is handed over as
+        systemd does it."""
+        options = {}
+        if passed:
+            numbers = tuple(range(3, 3 + len(passed)))
+            # out of the way of the numbers that they get
+            high = [fcntl.fcntl(s, fcntl.F_DUPFD, 50) for _, s in passed]
+
+            def place():
+                for old, new in zip(high, numbers):
+                    os.dup2(old, new)
+            argv = ["sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=%d LISTEN_FDNAMES=%s"
+                    ' exec "$@"' % (len(passed), ":".join(
+                        name for name, _ in passed)), "sh"] + argv
+            options = {"preexec_fn": place, "pass_fds": numbers}
         with open(self.path("stderr"), "ab") as err:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=err, stderr=err,
-                cwd=self.dir)
+                cwd=self.dir, **options)
+        for fd in high if passed else ():
+            os.close(fd)
 
     def end(self, timeout):
         """TERM, then wait; KILL when that does not help. True: by itself."""
@@ -227,7 +245,8 @@ class Tolsey(Server):
     name = "tolseyd"
 
     def __init__(self, config="", database=True, wait=True, workers=2,
-                 args=(), services="", over_tls=False):
+                 args=(), services="", over_tls=False, passed=(), under=()):
+        """under: a program and its arguments that start it."""
         super().__init__()
         if over_tls or icap.OVER_TLS:
             self.tls_port = free_port()
@@ -244,6 +263,8 @@ class Tolsey(Server):
         self.programs, self.modules = stage(find_build())
         self.conf = self.path("tolsey.conf")
         self.args = list(args)
+        self.passed = passed
+        self.under = list(under)
         self.workers = workers
         self.write_config(config, services)
         self.start()
@@ -279,8 +300,17 @@ class Tolsey(Server):
         os.chmod(self.conf, 0o644)
 
     def start(self):
-        self.spawn([os.path.join(self.programs, "tolseyd"), "-F", "-c",
-                    self.conf] + self.args)
+        self.spawn(self.under + [os.path.join(self.programs, "tolseyd"), "-F", "-c",
+                    self.conf] + self.args, self.passed)
+
+    def hup(self, timeout=15):
+        """Waits until it has been dealt with, well or not."""
+        def count():
+            return len(re.findall(
+                " (?:reconfigured|configuration-kept) ", self.events()))
+        before = count()
+        self.kill(self.pid, signal.SIGHUP)
+        wait_for(lambda: count() > before, timeout, "HUP has no effect")
 
     def restore_database(self):
         for name in ("tests.ndb", "tests.hdb"):
