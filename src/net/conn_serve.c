@@ -402,6 +402,9 @@ read_some(struct conn *c)
 
 	if (!takes_input(c))
 		max = have < CONN_AHEAD ? CONN_AHEAD - have : 0;
+	else if (c->tx == NULL && c->work->rx.head.len <= CONN_SMALL_HEAD &&
+		 !spool_pool_has_memory(c->pool->core->spool))
+		max = CONN_SMALL_HEAD + 1 - c->work->rx.head.len;
 	if (max > 0 && !c->peer_ended)
 		return c->transport.ops->read(
 		    &c->transport, c->pool->read_buf, max);

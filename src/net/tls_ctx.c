@@ -283,8 +283,9 @@ set_protocol(struct tls_ctx *c, const struct conf *conf, char *why, size_t len)
 		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
 		SSL_OP_IGNORE_UNEXPECTED_EOF);
 	/* memory is held only while a record is under way */
-	SSL_CTX_set_mode(
-	    c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
+				     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				     SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(c->ssl, 1);
 	SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);
 	if (SSL_CTX_set_min_proto_version(c->ssl,

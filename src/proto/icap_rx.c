@@ -5,6 +5,7 @@
 
 #define BLANK_LINES_MAX 4 /* usually, before a request (FR-18) */
 #define KEEP_HEAD ((size_t)16384)
+#define RESERVE_MAX ((size_t)4096)
 #define TLS_FIRST_BYTE 0x16
 #define METHOD_MAX ((size_t)8) /* "RESPMOD " */
 
@@ -119,9 +120,15 @@ parse_sections(struct icap_rx *rx)
 static enum icap_rx_event
 heads_complete(struct icap_rx *rx)
 {
+	struct slice head = { rx->head.p, rx->icap_len };
 	bool body =
 	    rx->icap.has_encap && rx->icap.encap.body != ENCAP_NULL_BODY;
 
+	/* the slices must point to where the head stands now */
+	if (rx->head.p != rx->parsed_at &&
+	    icap_head_parse_limited(&rx->icap, head, rx->limits.max_fields) !=
+		PROTO_OK)
+		return fail(rx, PROTO_ERR_INTERNAL);
 	parse_sections(rx);
 	rx->in_preview = body && rx->icap.has_preview;
 	rx->state = body ? RX_BODY : RX_NULL;
@@ -133,24 +140,23 @@ static enum icap_rx_event
 icap_head_complete(struct icap_rx *rx)
 {
 	const struct encap *e = &rx->icap.encap;
-	const char *before = rx->head.p;
 	enum proto_err err = icap_head_parse_limited(
 	    &rx->icap, buf_slice(&rx->head), rx->limits.max_fields);
 
 	if (err != PROTO_OK)
 		return fail(rx, err);
 	rx->icap_len = rx->head.len;
+	rx->parsed_at = rx->head.p;
 	if (!rx->icap.has_encap || e->heads_len == 0)
 		return heads_complete(rx);
 	if (e->req_hdr_len > rx->limits.max_http_head ||
-	    e->res_hdr_len > rx->limits.max_http_head ||
-	    buf_reserve(&rx->head, (size_t)e->heads_len) == -1)
+	    e->res_hdr_len > rx->limits.max_http_head)
 		return fail(rx, PROTO_ERR_SECTION_TOO_LARGE);
-	/* the slices must point to where the head stands now */
-	if (rx->head.p != before &&
-	    icap_head_parse_limited(&rx->icap, buf_slice(&rx->head),
-		rx->limits.max_fields) != PROTO_OK)
-		return fail(rx, PROTO_ERR_INTERNAL);
+	/* what is only announced costs nothing (SE-05) */
+	if (buf_reserve(&rx->head, e->heads_len < RESERVE_MAX
+				       ? (size_t)e->heads_len
+				       : RESERVE_MAX) == -1)
+		return fail(rx, PROTO_ERR_SECTION_TOO_LARGE);
 	rx->state = RX_SECTIONS;
 	return ICAP_RX_MORE;
 }

@@ -40,11 +40,12 @@ struct icap_rx_limits {
 struct icap_rx {
 	struct icap_rx_limits limits;
 	int state;
-	struct buf head;      /* ICAP head, then encapsulated heads */
-	size_t scanned;       /* how far head was searched for its end */
-	size_t blank;         /* bytes of blank lines before the request */
-	size_t icap_len;      /* length of the ICAP head in `head` */
-	bool answered_before; /* FR-21: set by the owner after an answer */
+	struct buf head;       /* ICAP head, then encapsulated heads */
+	size_t scanned;        /* how far head was searched for its end */
+	size_t blank;          /* bytes of blank lines before the request */
+	size_t icap_len;       /* length of the ICAP head in `head` */
+	const char *parsed_at; /* where `head` stood when icap was parsed */
+	bool answered_before;  /* FR-21: set by the owner after an answer */
 	/* valid from HEAD to the next icap_rx_finish() or request */
 	struct icap_head icap;
 	struct http_head req, res; /* raw.p NULL when absent */

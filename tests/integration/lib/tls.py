@@ -82,6 +82,17 @@ def context(certificate=None, version=None, certs=None):
     return made
 
 
+def hello():
+    """What a client sends first."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        context().wrap_bio(incoming, outgoing,
+                           server_hostname="127.0.0.1").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return outgoing.read()
+
+
 class Socket:
     """What icap.Icap needs of a socket, over TLS. Not ssl.SSLSocket: that one
     cannot be closed in one direction, and hides how it ended."""
@@ -136,7 +147,10 @@ class Socket:
 
     def recv(self, size):
         try:
-            return self._until_done(self.object.read, size)
+            data = self._until_done(self.object.read, size)
+            if not data:
+                self.end = "close_notify"
+            return data
         except ssl.SSLZeroReturnError:
             self.end = "close_notify"
         except ssl.SSLEOFError:

@@ -300,8 +300,9 @@ class Tolsey(Server):
         os.chmod(self.conf, 0o644)
 
     def start(self):
-        self.spawn(self.under + [os.path.join(self.programs, "tolseyd"), "-F", "-c",
-                    self.conf] + self.args, self.passed)
+        program = os.path.join(self.programs, "tolseyd")
+        self.spawn(self.under + [program, "-F", "-c", self.conf] + self.args,
+                   self.passed)
 
     def hup(self, timeout=15):
         """Waits until it has been dealt with, well or not."""
