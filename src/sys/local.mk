@@ -40,6 +40,7 @@ endif
 # The unit that is kept names /usr/sbin, as a package has it.
 systemdsystemunitdir = $(prefix)/lib/systemd/system
 nodist_systemdsystemunit_DATA = etc/systemd/tolsey.service
+dist_systemdsystemunit_DATA = etc/systemd/tolsey.socket
 EXTRA_DIST += etc/systemd/tolsey.service
 install-data-hook:
 	f='$(DESTDIR)$(systemdsystemunitdir)/tolsey.service' && \
