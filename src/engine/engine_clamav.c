@@ -19,10 +19,11 @@
 #define LIBRARY_MAX_LEN ((uint64_t)INT_MAX - 2)
 /*
  * The library cuts members that are too long without a word, at a multiple of
- * its buffer. It gets a higher limit than ours, so that what it has cut is
- * still too long for us.
+ * its buffer, and so it does where all of them are too much (cab, chm). It
+ * gets higher limits than ours, so that what it has cut is still too long for
+ * us.
  */
-#define MEMBER_SLACK ((uint64_t)4 << 20)
+#define SLACK ((uint64_t)4 << 20)
 #define SCAN_TIME_MARGIN_US 2000000
 
 /* One call of the library. */
@@ -30,7 +31,8 @@ struct run {
 	const struct engine_job *job;
 	struct scan_answer *answer;
 	struct layers *layers;
-	uint64_t max_file_size;
+	uint64_t max_file_size, max_scan_size;
+	uint64_t scanned; /* bytes of all layers */
 	struct engine_seen *seen;
 	bool root_seen;
 	bool encrypted_member; /* of an archive */
@@ -145,6 +147,10 @@ on_inspection(int fd, const char *type, const char **ancestors,
 	if (level > 0 && size > r->max_file_size)
 		scan_answer_incomplete(r->answer, OUTCOME_LIMIT,
 		    "a member is larger than MaxFileSize");
+	r->scanned += size;
+	if (r->scanned > r->max_scan_size)
+		scan_answer_incomplete(
+		    r->answer, OUTCOME_LIMIT, "more bytes than MaxScanSize");
 	return CL_CLEAN;
 }
 
@@ -252,7 +258,14 @@ bounded(uint64_t v, uint64_t max)
 static uint64_t
 member_max(const struct scan_opts *o)
 {
-	return bounded(o->max_file_size, LIBRARY_MAX_LEN - MEMBER_SLACK);
+	return bounded(o->max_file_size, LIBRARY_MAX_LEN - SLACK);
+}
+
+/* And all of them, with the object. */
+static uint64_t
+scan_max(const struct scan_opts *o)
+{
+	return bounded(o->max_scan_size, (uint64_t)1 << 40);
 }
 
 /* 0 means unlimited to the library: never let it through. */
@@ -268,10 +281,8 @@ apply_limits(struct engine *e, const struct scan_opts *o)
 	    have->max_files == o->max_files &&
 	    have->max_recursion == o->max_recursion)
 		return 0;
-	if (set_number(
-		e, CL_ENGINE_MAX_FILESIZE, member_max(o) + MEMBER_SLACK) != 0 ||
-	    set_number(e, CL_ENGINE_MAX_SCANSIZE,
-		bounded(o->max_scan_size, (uint64_t)1 << 40)) != 0 ||
+	if (set_number(e, CL_ENGINE_MAX_FILESIZE, member_max(o) + SLACK) != 0 ||
+	    set_number(e, CL_ENGINE_MAX_SCANSIZE, scan_max(o) + SLACK) != 0 ||
 	    set_number(
 		e, CL_ENGINE_MAX_FILES, bounded(o->max_files, 1000000)) != 0 ||
 	    set_number(e, CL_ENGINE_MAX_RECURSION,
@@ -453,6 +464,7 @@ engine_scan_once(struct engine *e, const struct engine_job *job,
 	if (job->len == 0 || !size_permits(job, answer))
 		return;
 	r.max_file_size = member_max(job->opts);
+	r.max_scan_size = scan_max(job->opts);
 	r.layers = layers_new(job, answer);
 	if (r.layers == NULL)
 		scan_answer_incomplete(answer, OUTCOME_FAILED, "no memory");

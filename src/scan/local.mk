@@ -45,7 +45,8 @@ src_libcompleteutil_a_SOURCES = tests/unit/complete_util.h tests/unit/complete_u
 src_libcompleteutil_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 COMPLETE_TEST_LIBS = src/libcompleteutil.a src/libscan.a src/libpackutil.a \
   $(UNPACK_LIBS) $(ENGINE_TEST_LIBS)
-COMPLETE_TESTS = tests/unit/test_complete tests/unit/test_long_members
+COMPLETE_TESTS = tests/unit/test_complete tests/unit/test_long_members \
+  tests/unit/test_rules tests/unit/test_rules_library
 check_PROGRAMS += $(COMPLETE_TESTS)
 TESTS += $(COMPLETE_TESTS)
 tests_unit_test_complete_SOURCES = tests/unit/test_complete.c
@@ -56,4 +57,15 @@ tests_unit_test_long_members_SOURCES = tests/unit/test_long_members.c
 tests_unit_test_long_members_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_long_members_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_long_members_LDADD = $(COMPLETE_TEST_LIBS)
+tests_unit_test_rules_SOURCES = tests/unit/test_rules.c
+tests_unit_test_rules_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_rules_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_rules_LDADD = $(COMPLETE_TEST_LIBS)
+# with a libclamav that lies
+tests_unit_test_rules_library_SOURCES = tests/unit/test_rules_library.c \
+  tests/unit/fake_clamav.h tests/unit/fake_clamav.c
+tests_unit_test_rules_library_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_rules_library_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_rules_library_LDADD = src/libcompleteutil.a src/libscan.a src/libpackutil.a \
+  $(UNPACK_LIBS) src/libengineutil.a src/libengine.a $(CMOCKA_LIBS) $(BASE_LIBS) $(ZLIB_LIBS)
 endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/cfb.h"
 #include "engine/layers.h"
 #include "engine/unpack/bytes.h"
 #include "engine/unpack/container.h"
@@ -22,6 +23,7 @@
 #define SAW_CONTAINER 2u /* it begins as a container */
 #define SAW_ZIP 4u       /* it ends as a zip archive */
 #define SAW_EMBEDDED 8u  /* an archive behind other bytes */
+#define SAW_OLE2 16u     /* a compound file */
 
 /* One layer while it is looked at again. */
 struct second {
@@ -366,6 +368,25 @@ may_embed(const struct engine_layer *l)
 	return true;
 }
 
+/* The engine leaves out, without a word, streams that are said to be long. */
+static void
+look_ole2(struct second *s)
+{
+	uint64_t max = s->v->opts.max_file_size;
+	struct cfb_walk w = { .begun = false };
+	struct cfb_entry e;
+	struct cfb c;
+
+	if (max == 0 || !cfb_open(&c, s->l->data))
+		return;
+	while (cfb_next(&c, &w, &e) && c.steps <= CFB_STEPS)
+		if (e.type == CFB_STREAM && e.size > max) {
+			scan_answer_incomplete(s->v->answer, OUTCOME_LIMIT,
+			    "a stream is larger than MaxFileSize");
+			return;
+		}
+}
+
 static uint32_t
 see(const struct engine_layer *l)
 {
@@ -376,6 +397,8 @@ see(const struct engine_layer *l)
 
 	if (strcmp(l->type, "IGNORED") == 0)
 		return SAW_IGNORED; /* and then the rest of it again */
+	if (strcmp(l->type, "MSOLE2") == 0)
+		saw |= SAW_OLE2;
 	c = container_look(l->data);
 	if (c != NULL &&
 	    (c->how != CONTAINER_BZIP2 || has_more_streams(l->data)))
@@ -418,4 +441,6 @@ second_ends(void *ctx, const struct engine_layer *l)
 		look_zip(&s);
 	if ((l->kind & SAW_EMBEDDED) != 0)
 		look_embedded(&s);
+	if ((l->kind & SAW_OLE2) != 0)
+		look_ole2(&s);
 }

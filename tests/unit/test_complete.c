@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cfb_util.h"
 #include "tests/unit/complete_util.h"
 #include "tests/unit/pack_util.h"
 #include "tests/unit/ways.h"
@@ -224,6 +225,31 @@ test_encrypted(void **state)
 	buf_free(&b);
 }
 
+/* ---- compound files ---- */
+
+/* The engine leaves out a stream that claims to be longer than it may be. */
+static void
+test_ole2_stream(void **state)
+{
+	static const char name[] = "a\0 \0s\0t\0r\0e\0a\0m";
+	struct cfb_stream stream = { "a stream", harmless.p, harmless.len };
+	struct scan_answer a;
+	struct buf b;
+	char *entry;
+
+	(void)state;
+	make_cfb(&b, &stream, 1);
+	a = view(e, buf_slice(&b), NULL);
+	if (!is_clean(&a))
+		fail_msg("%s", describe(&a));
+	entry = memmem(b.p, b.len, name, sizeof(name) - 1);
+	assert_non_null(entry);
+	memcpy(entry + 120, "\xff\xff\xff\x3f", 4);
+	a = view(e, buf_slice(&b), NULL);
+	assert_int_equal(a.reason, OUTCOME_LIMIT);
+	buf_free(&b);
+}
+
 /* ---- audio ---- */
 
 static void
@@ -367,6 +393,7 @@ main(void)
 		cmocka_unit_test(test_opaque),
 		cmocka_unit_test(test_encrypted),
 		cmocka_unit_test(test_archives_off),
+		cmocka_unit_test(test_ole2_stream),
 		cmocka_unit_test(test_media),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_budget),
