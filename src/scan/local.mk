@@ -46,7 +46,7 @@ src_libcompleteutil_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 COMPLETE_TEST_LIBS = src/libcompleteutil.a src/libscan.a src/libpackutil.a \
   $(UNPACK_LIBS) $(ENGINE_TEST_LIBS)
 COMPLETE_TESTS = tests/unit/test_complete tests/unit/test_long_members \
-  tests/unit/test_rules tests/unit/test_rules_library
+  tests/unit/test_rules tests/unit/test_rules_library tests/unit/test_pairs
 check_PROGRAMS += $(COMPLETE_TESTS)
 TESTS += $(COMPLETE_TESTS)
 tests_unit_test_complete_SOURCES = tests/unit/test_complete.c
@@ -68,4 +68,8 @@ tests_unit_test_rules_library_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS) $(CMOCKA_CF
 tests_unit_test_rules_library_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_rules_library_LDADD = src/libcompleteutil.a src/libscan.a src/libpackutil.a \
   $(UNPACK_LIBS) src/libengineutil.a src/libengine.a $(CMOCKA_LIBS) $(BASE_LIBS) $(ZLIB_LIBS)
+tests_unit_test_pairs_SOURCES = tests/unit/test_pairs.c
+tests_unit_test_pairs_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
+tests_unit_test_pairs_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_pairs_LDADD = src/libservice.a $(COMPLETE_TEST_LIBS)
 endif

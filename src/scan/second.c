@@ -202,22 +202,19 @@ read_container(struct second *s, const struct container *c, struct slice data)
 
 /* ---- containers that the engine opens ---- */
 
-/* A limit or the end of time keeps the engine from looking at all members. */
+/*
+ * Whether every member that is listed has a layer of its size. Of one that is
+ * longer than max the engine saw a part only, and said so.
+ */
 static bool
-was_stopped(const struct viewing *v)
-{
-	return v->answer->complete == 0 &&
-	       (v->answer->reason == OUTCOME_LIMIT ||
-		   v->answer->reason == OUTCOME_TIMEOUT);
-}
-
-/* Whether every member that is listed has a layer of its size. */
-static bool
-all_seen(const struct reader_list *list, const struct engine_layer *l)
+all_seen(
+    const struct reader_list *list, const struct engine_layer *l, uint64_t max)
 {
 	size_t k = 0;
 
 	for (size_t i = 0; i < list->n; i++) {
+		if (max != 0 && list->sizes[i] > max)
+			break;
 		while (k < l->ninner && l->inner[k] < list->sizes[i])
 			k++;
 		if (k == l->ninner || l->inner[k] != list->sizes[i])
@@ -239,7 +236,7 @@ engine_saw_all(struct second *s, const struct container *c)
 		return false;
 	rc = reader_list(
 	    c->format, l->data, LAYER_MIN, s->v->budget.deadline_us, &list);
-	all = rc == READER_OK && all_seen(&list, l);
+	all = rc == READER_OK && all_seen(&list, l, s->v->opts.max_file_size);
 	reader_list_free(&list);
 	if (rc == READER_FAILED)
 		all = l->announced > 0 && l->announced <= l->ninner;
@@ -264,7 +261,7 @@ needs_directory(const struct second *s, const struct zip_look *z)
 {
 	if (z->by_directory || (z->first > 0 && z->descriptors))
 		return true;
-	return !z->by_stream && z->members > s->l->ninner && !was_stopped(s->v);
+	return !z->by_stream && z->members > s->l->ninner;
 }
 
 static void
@@ -303,7 +300,7 @@ look_container(struct second *s)
 	s->name = c->name;
 	switch (c->how) {
 	case CONTAINER_LISTED:
-		if (was_stopped(s->v) || engine_saw_all(s, c))
+		if (engine_saw_all(s, c))
 			return;
 		read_container(s, c, s->l->data);
 		return;

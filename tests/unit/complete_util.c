@@ -97,6 +97,9 @@ open_complete_db(void)
 	(void)snprintf(row, sizeof(row), "PUA.Unit.Unwanted:0:*:%s\n",
 	    hex_of(PUA_MARKER, strlen(PUA_MARKER)));
 	put(folder("complete"), "unit.ndu", row);
+	(void)snprintf(row, sizeof(row), "Heuristics.Unit.Odd:0:*:%s\n",
+	    hex_of(ODD_MARKER, strlen(ODD_MARKER)));
+	put(folder("complete"), "odd.ndb", row);
 	(void)snprintf(temp, sizeof(temp), "%s", folder("load"));
 	(void)snprintf(db, sizeof(db), "%s", folder("complete"));
 	e = engine_open(&load, err, sizeof(err));

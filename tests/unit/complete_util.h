@@ -13,9 +13,10 @@ struct testfile {
 const struct testfile *testfiles(size_t *n);
 void testfiles_free(void);
 
-/* A set with what is in these files, the marker anywhere, and a PUA. */
+/* A set with what is in these files, and markers that are found anywhere. */
 struct engine *open_complete_db(void);
 #define PUA_MARKER "unit-test-unwanted-4712"
+#define ODD_MARKER "unit-test-suspicious-4713"
 
 /* Scans as a worker does; opts NULL: the usual ones. */
 struct scan_answer view(
