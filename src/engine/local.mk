@@ -17,7 +17,7 @@ ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS) $(ZLIB_LIBS)
 ENGINE_LDFLAGS = $(AM_LDFLAGS) -rdynamic
 if HAVE_CMOCKA
 check_LIBRARIES += src/libenginefake.a
-src_libenginefake_a_SOURCES = src/engine/engine_fake.c src/engine/engine_common.c
+src_libenginefake_a_SOURCES = src/engine/engine_fake.c src/engine/engine_common.c src/engine/cfb.c
 src_libenginefake_a_CFLAGS = $(AM_CFLAGS)
 check_LIBRARIES += src/libengineutil.a
 src_libengineutil_a_SOURCES = tests/unit/engine_util.h tests/unit/engine_util.c \
