@@ -349,6 +349,83 @@ fopen64(const char *path, const char *mode)
 	return f;
 }
 
+/*
+ * A folder is opened for what was unpacked into it: what cannot be opened
+ * (for want of descriptors) is left out without a word. Some folders are made
+ * only when there is something for them.
+ */
+WRAPPER DIR *
+opendir(const char *path)
+{
+	DIR *dir;
+
+	REAL(opendir);
+	dir = real(path);
+	if (dir == NULL && errno != ENOENT)
+		tripwire_trip("opendir", errno);
+	return dir;
+}
+
+WRAPPER DIR *
+fdopendir(int fd)
+{
+	DIR *dir;
+
+	REAL(fdopendir);
+	dir = real(fd);
+	if (dir == NULL)
+		tripwire_trip("fdopendir", errno);
+	return dir;
+}
+
+WRAPPER FILE *
+fdopen(int fd, const char *mode)
+{
+	FILE *f;
+
+	REAL(fdopen);
+	f = real(fd, mode);
+	if (f == NULL)
+		tripwire_trip("fdopen", errno);
+	return f;
+}
+
+WRAPPER int
+dup(int fd)
+{
+	int other;
+
+	REAL(dup);
+	other = real(fd);
+	if (other < 0)
+		tripwire_trip("dup", errno);
+	return other;
+}
+
+WRAPPER off64_t
+lseek64(int fd, off64_t at, int whence)
+{
+	off64_t now;
+
+	REAL(lseek64);
+	now = real(fd, at, whence);
+	if (now < 0)
+		tripwire_trip("lseek", errno);
+	return now;
+}
+
+WRAPPER int
+lstat64(const char *path, struct stat64 *st)
+{
+	int rc;
+
+	REAL(lstat64);
+	rc = real(path, st);
+	if (rc != 0 && errno != ENOENT)
+		tripwire_trip("lstat", errno);
+	return rc;
+}
+
 WRAPPER ssize_t
 read(int fd, void *p, size_t len)
 {

@@ -278,7 +278,7 @@ test_no_descriptors(void **state)
 	need_files();
 	assert_true(fd >= 0);
 	assert_int_equal(close(fd), 0);
-	for (uint64_t more = 0; more <= 2; more++)
+	for (uint64_t more = 0; more <= 6; more++)
 		(void)try_children((struct trial){ NO_FILES, used + more },
 		    more == 0 ? SIZE_MAX : LARGE, 0, 0);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -159,6 +160,39 @@ test_reads(void **state)
 	tripped("mmap");
 }
 
+/* What libclamav goes through again after it was unpacked. */
+static void
+test_folders_that_are_read(void **state)
+{
+	struct stat64 st;
+
+	(void)state;
+	tripwire_arm();
+	assert_null(opendir("/nonexistent"));
+	assert_null(tripwire_disarm());
+	tripwire_arm();
+	assert_null(opendir("/dev/null"));
+	tripped("opendir");
+	tripwire_arm();
+	assert_null(fdopendir(-1));
+	tripped("fdopendir");
+	tripwire_arm();
+	assert_null(fdopen(-1, "r"));
+	tripped("fdopen");
+	tripwire_arm();
+	assert_int_equal(dup(-1), -1);
+	tripped("dup");
+	tripwire_arm();
+	assert_int_equal(lseek64(-1, 0, SEEK_SET), -1);
+	tripped("lseek");
+	tripwire_arm();
+	assert_int_equal(lstat64("/dev/null/a", &st), -1);
+	tripped("lstat");
+	tripwire_arm();
+	assert_int_equal(lstat64("/nonexistent", &st), -1);
+	assert_null(tripwire_disarm());
+}
+
 static void
 test_memory(void **state)
 {
@@ -263,6 +297,7 @@ main(void)
 		cmocka_unit_test(test_short_write),
 		cmocka_unit_test(test_folders_and_files),
 		cmocka_unit_test(test_reads),
+		cmocka_unit_test(test_folders_that_are_read),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_first),
 		cmocka_unit_test(test_limit),
