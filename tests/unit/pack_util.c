@@ -25,7 +25,7 @@ static void
 le(struct buf *b, uint64_t v, unsigned int bytes)
 {
 	for (unsigned int i = 0; i < bytes; i++) {
-		unsigned char c = (unsigned char)(v >> (8 * i));
+		unsigned char c = i < 8 ? (unsigned char)(v >> (8 * i)) : 0;
 
 		put(b, &c, 1);
 	}
