@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "net/harmless.h"
 #include "net/tx.h"
 
 int
@@ -22,7 +23,8 @@ net_core_init(struct net_core *c, struct timerq *tq, struct sched *sched,
 	for (size_t i = 0; i < NET_CORE_BUCKETS; i++)
 		TAILQ_INIT(&c->by_id[i]);
 	c->set = service_set_ref(set);
-	if ((c->killers = killers_new()) == NULL)
+	if ((c->killers = killers_new()) == NULL ||
+	    (c->harmless = harmless_new()) == NULL)
 		return -1;
 	return service_set_tags(c->set, NULL);
 }
@@ -32,6 +34,7 @@ net_core_free(struct net_core *c)
 {
 	service_set_unref(&c->set);
 	killers_free(&c->killers);
+	harmless_free(&c->harmless);
 }
 
 static const unsigned char *

@@ -31,7 +31,8 @@ struct net_core {
 	struct timerq *tq;
 	struct sched *sched;
 	struct spool_pool *spool;
-	struct killers *killers;  /* of the present generation */
+	struct killers *killers; /* of the present generation */
+	struct harmless *harmless;
 	struct service_set *set;  /* of the newest configuration */
 	struct msg_loaded loaded; /* generation 0: no signatures yet */
 	/* digests of the last ones, for transactions that one of them scanned

@@ -101,6 +101,9 @@ struct tx {
 	int lent_fd;
 	enum sched_how done_how;
 	struct scan_answer answer;
+	/* of the preview and all that its scan depends on */
+	unsigned char preview_digest[HASH_LEN];
+	bool has_preview_digest;
 	uint32_t generation; /* of the signatures that scanned it last, or 0 */
 	char istag[SERVICE_TAG_LEN]; /* of the present answer */
 	bool retried;

@@ -130,6 +130,9 @@ wants_prefix_scan(const struct tx *tx)
 
 	if (c->scan_preview == CONF_SCAN_PREVIEW_OFF || have == 0)
 		return false;
+	/* it could not be refused anyway */
+	if (c->monitor || c->actions[OUTCOME_INFECTED] != ACTION_BLOCK)
+		return false;
 	if (c->scan_preview == CONF_SCAN_PREVIEW_ON)
 		return true;
 	return !tx->has_declared_len || tx->declared_len < have ||

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "net/harmless.h"
 
 /* clang-format off */
 static void
@@ -310,6 +311,62 @@ prefix_what(const struct tx *tx)
 }
 
 /*
+ * The preview by name: its bytes, what is said of it, and by what it is judged
+ * (service, configuration, signatures). False: it has none.
+ */
+static bool
+name_preview(struct tx *tx)
+{
+	const struct svc_decision *d = &tx->decision;
+	struct {
+		uint32_t service, generation, conf, ncodings, forms;
+		uint32_t codings[SCAN_MAX_CODINGS];
+	} k;
+	struct slice bytes = { spool_data(tx->body),
+		(size_t)spool_size(tx->body) };
+	struct hash *h;
+	bool ok;
+
+	if (bytes.p == NULL || (h = hash_new()) == NULL)
+		return false;
+	memset(&k, 0, sizeof(k));
+	k.service = tx->svc->conf->index;
+	k.generation = tx->core->loaded.generation;
+	k.conf = tx->set->conf->generation;
+	k.ncodings = d->ncodings;
+	k.forms = d->forms;
+	memcpy(k.codings, d->codings, d->ncodings * sizeof(k.codings[0]));
+	ok = hash_update(h, &k, sizeof(k)) == 0 &&
+	     hash_update(h, bytes.p, bytes.len) == 0 &&
+	     (d->declared.len == 0 ||
+		 hash_update(h, d->declared.p, d->declared.len) == 0) &&
+	     hash_final(h, tx->preview_digest) == 0;
+	hash_free(&h);
+	return ok;
+}
+
+static bool
+is_harmless(struct tx *tx)
+{
+	tx->has_preview_digest = name_preview(tx);
+	if (!tx->has_preview_digest ||
+	    !harmless_has(tx->core->harmless, tx->preview_digest))
+		return false;
+	METRIC_INC(prefix_repeats_total);
+	return true;
+}
+
+static void
+note_harmless(struct tx *tx)
+{
+	if (tx->has_preview_digest && tx->done_how == SCHED_ANSWER &&
+	    tx->answer.complete == 1 && tx->answer.nfindings == 0 &&
+	    tx->answer.dropped == 0 &&
+	    tx->generation == tx->core->loaded.generation)
+		harmless_note(tx->core->harmless, tx->preview_digest);
+}
+
+/*
  * Late, crashed, limited or overloaded prefix scans mean 100 Continue, never
  * an outcome (architecture 3).
  */
@@ -320,6 +377,7 @@ prefix_answered(struct tx *tx)
 	struct tx_scan_what w = prefix_what(tx);
 
 	(void)tx_note_lost(tx, &w);
+	note_harmless(tx);
 	if (tx->done_how != SCHED_ANSWER || c->monitor ||
 	    !policy_prefix_blocks(c, &tx->answer))
 		return tx_continue(tx, TX_BODY);
@@ -337,7 +395,7 @@ tx_run_PSCAN(struct tx *tx, enum tx_event ev)
 	switch (ev) {
 	case TX_EV_ENTER:
 		w = prefix_what(tx);
-		if (tx_submit(tx, &w))
+		if (!is_harmless(tx) && tx_submit(tx, &w))
 			return TX_WAIT_EVENT;
 		return tx_continue(tx, TX_BODY);
 	case TX_EV_TIMEOUT:

@@ -298,6 +298,82 @@ whole_len(void **state)
 	world_free(&w);
 }
 
+/* ---- the same preview again ---- */
+
+static bool
+is_scanned(struct world *w, const char *head)
+{
+	unsigned int before = w->scans;
+	bool scanned;
+
+	preview(w, head);
+	scanned = w->scans > before;
+	if (!scanned)
+		has(world_sent(w), "ICAP/1.0 100 Continue");
+	else
+		assert_int_equal(w->rq.kind, SCAN_PREFIX);
+	return scanned;
+}
+
+static void
+rest(struct world *w)
+{
+	world_say(w, "4\r\nefgh\r\n0\r\n\r\n");
+	assert_int_equal(w->rq.kind, SCAN_WHOLE);
+	world_answer(w, NULL, false);
+}
+
+/* Only what was scanned to its end, with nothing found, is known. */
+static void
+repeats(void **state)
+{
+	struct msg_loaded next = { .generation = 2, .signatures = 1 };
+	struct world w;
+
+	(void)state;
+	world_init(&w, NULL, true);
+	w.remembers = true;
+	assert_true(is_scanned(&w, R200 "\r\n"));
+	world_answer_incomplete(&w, OUTCOME_LIMIT);
+	rest(&w);
+	assert_true(is_scanned(&w, R200 "\r\n"));
+	world_answer(&w, "Found", false);
+	rest(&w);
+	assert_true(is_scanned(&w, R200 "\r\n"));
+	world_answer(&w, NULL, false);
+	rest(&w);
+	/* and the whole is scanned all the same */
+	assert_false(is_scanned(&w, R200 "\r\n"));
+	rest(&w);
+	assert_false(is_scanned(&w, R200 "X: other fields\r\n\r\n"));
+	rest(&w);
+	/* new signatures know more */
+	assert_int_equal(net_core_generation(&w.core, &next), 0);
+	assert_true(is_scanned(&w, R200 "\r\n"));
+	world_answer(&w, NULL, false);
+	rest(&w);
+	world_free(&w);
+}
+
+/* Nothing would be refused for it. */
+static void
+no_use(void **state)
+{
+	static const char *const settings[] = { "Monitor on", "OnInfected pass",
+		"OnInfected error" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(settings); i++) {
+		const char *overrides[] = { settings[i], NULL };
+		struct world w;
+
+		world_init(&w, overrides, true);
+		assert_false(is_scanned(&w, R200 "\r\n"));
+		rest(&w);
+		world_free(&w);
+	}
+}
+
 /* ---- when a preview is scanned ---- */
 
 static void
@@ -345,6 +421,8 @@ main(void)
 		cmocka_unit_test(ignored_in_preview),
 		cmocka_unit_test(whole_len),
 		cmocka_unit_test(scan_preview),
+		cmocka_unit_test(repeats),
+		cmocka_unit_test(no_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+#include "net/harmless.h"
 #include "tests/unit/tx_world.h"
 
 #include <fcntl.h>
@@ -341,6 +342,11 @@ end_transaction(struct world *w)
 	icap_rx_finish(&w->rx);
 	w->rx.answered_before = true;
 	w->transactions++;
+	if (!w->remembers) {
+		harmless_free(&w->core.harmless);
+		w->core.harmless = harmless_new();
+		assert_non_null(w->core.harmless);
+	}
 }
 
 static void

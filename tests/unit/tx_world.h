@@ -23,6 +23,7 @@ struct world {
 	struct tx_host host;
 	unsigned int transactions; /* ended */
 	bool closed, cut;
+	bool remembers; /* previews that were harmless, between transactions */
 	/* the worker */
 	struct msg_scan_request rq; /* last one sent */
 	char body[4096];            /* its first bytes */
