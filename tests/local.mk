@@ -4,7 +4,7 @@ AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir; builddir='$(builddir)'
 include tests/lint/local.mk
 include tests/fuzz/local.mk
 
-EXTRA_DIST += tests/lint/check-rules.sh tests/integration/clients.test.py tests/integration/squid-chain.test.py tests/replay tests/integration/lib/replay.py \
+EXTRA_DIST += tests/integration/clients.test.py tests/integration/squid-chain.test.py tests/replay tests/integration/lib/replay.py \
   tests/integration/replay.test.py
 EXTRA_DIST += tests/README.md tests/bench/bench.py \
   tests/integration/run tests/integration/c-icap-client.sh \
