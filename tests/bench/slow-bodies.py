@@ -129,7 +129,7 @@ def main():
     config = ["SpoolMemory 256M", "SpoolSize 40G", "QueueTimeout 10m",
               "LogLevel warn"]
     config += sys.argv[4:]
-    server = tolsey.Tolsey("\n".join(config))
+    server = tolsey.Tolsey("\n".join(config), workers=3)
     stop, out = multiprocessing.Event(), multiprocessing.Queue()
     prober = multiprocessing.Process(target=small_pages,
                                      args=(server.address, stop, out))
