@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 
+import socket
 import threading
 import time
 
@@ -25,10 +26,18 @@ if tolsey.REFERENCE:
 class Lab:
     """tolseyd, an origin and a Squid with the default limit."""
 
-    def __init__(self, config=""):
-        self.server = tolsey.Tolsey(config)
+    def __init__(self, config="", limit="10", held=None):
+        """held: a listening socket that outlives the server."""
+        passed = [("icap", held)] if held else []
+        self.server = tolsey.Tolsey(
+            config + "\nListen systemd:icap" if held else config,
+            wait=not held, passed=passed)
+        if held:
+            self.server.port = held.getsockname()[1]
+            self.server.address = held.getsockname()
+            self.server.ready_or_end()
         self.web = origin.Origin()
-        self.squid = squid.Squid(self.server.uri, limit="10")
+        self.squid = squid.Squid(self.server.uri, limit=limit)
         self.clean = self.web.serve("/clean", b"clean\n")
 
     def passes(self):
@@ -111,9 +120,9 @@ def parallel_downloads_on_two_workers():
         lab.close()
 
 
-@case(timeout=180)
-def restart_under_load():
-    lab = Lab()
+def restart(limit, longest, held=None):
+    """TERM and a new start, while 20 clients go on. How many failed."""
+    lab = Lab(limit=limit, held=held)
     stop = threading.Event()
     bad, done = [], []
 
@@ -135,7 +144,7 @@ def restart_under_load():
         lab.server.start()
         lab.server.wait_ready()
         ready = time.monotonic() - start
-        wait_for(lab.passes, 100, "nothing passes after the restart", 0.2)
+        wait_for(lab.passes, longest, "nothing passes after the restart", 0.2)
         note("ready after %.1f s, first pass after %.1f s; %d failures, "
              "suspended: %s" % (ready, time.monotonic() - start, len(bad),
                                 lab.suspended()))
@@ -145,9 +154,32 @@ def restart_under_load():
             t.join()
         got = lab.squid.fetch(lab.web.serve("/eicar", samples.EICAR))
         check(got.status != 200, "EICAR passed: %r" % got)
+        return len(bad), lab.suspended()
     finally:
         stop.set()
         lab.close()
+
+
+@case(timeout=180)
+def restart_under_load():
+    """At worst Squid suspends the service for icap_service_revival_delay."""
+    restart("10", 40)
+
+
+@case(timeout=60)
+def restart_under_load_without_a_limit():
+    restart("-1", 5)
+
+
+@case(timeout=60)
+def restart_under_load_with_a_socket_of_systemd():
+    """Connections wait in the socket meanwhile: the default limit will do."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen(512)
+        failures, suspended = restart("10", 5, held)
+    check(not suspended, "suspended")
+    check(failures < 10, "%d failures" % failures)
 
 
 main()
