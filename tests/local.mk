@@ -21,3 +21,4 @@ EXTRA_DIST += tests/README.md tests/bench/bench.py \
 EXTRA_DIST += tests/integration/bootstrap.test.py
 EXTRA_DIST += tests/integration/codings.test.py tests/integration/uploads.test.py \
   tests/integration/squid-uploads.test.py
+EXTRA_DIST += tests/integration/attacks.test.py
