@@ -29,6 +29,14 @@ BAD = [samples.EICAR, samples.MARKER + b"...", samples.text(9000) +
        samples.MARKER, samples.zipped(samples.EICAR)]
 
 
+def once(body, number):
+    """The same, but another object: one that has ended two workers is
+    answered from memory, and here it is the killer who ends them."""
+    if body.startswith(b"PK"):
+        return samples.zipped(samples.EICAR, "number-%d.bin" % number)
+    return body + b" number %d" % number
+
+
 def many(server, connections, each, seed=1):
     """What the answers were: "right", "failed" (by policy) or the fault."""
     counts = {}
@@ -39,7 +47,8 @@ def many(server, connections, each, seed=1):
         client = server.client(60)
         for i in range(each):
             bad = dice.random() < 0.4
-            body = dice.choice(BAD if bad else CLEAN)
+            body = once(dice.choice(BAD if bad else CLEAN),
+                        (seed * 1000 + number) * 1000 + i)
             preview = dice.choice([None, 0, 4096])
             allow = dice.choice([None, "204"])
             try:

@@ -403,7 +403,7 @@ class StoppedReader:
         self.read_fd, write_fd = os.pipe()
         make = tolsey.Tolsey.spawn
 
-        def spawn(this, argv):
+        def spawn(this, argv, _passed=()):
             this.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=write_fd,
                 stderr=write_fd, cwd=this.dir)
@@ -514,14 +514,9 @@ def syslog_that_is_started_again():
         tolsey.skip("needs root")
     folder = tempfile.mkdtemp()
     daemon = Syslog(folder)
-    make = tolsey.Tolsey.spawn
-    tolsey.Tolsey.spawn = lambda self, argv: make(self, [
+    s = tolsey.Tolsey("LogFile syslog\nAccessLogFile syslog", under=[
         "unshare", "-m", "sh", "-c",
-        'mount --bind %s /dev && exec "$@"' % folder, "sh"] + argv)
-    try:
-        s = tolsey.Tolsey("LogFile syslog\nAccessLogFile syslog")
-    finally:
-        tolsey.Tolsey.spawn = make
+        'mount --bind %s /dev && exec "$@"' % folder, "sh"])
     try:
         for i in range(2):
             with s.client() as c:
@@ -561,7 +556,8 @@ def metrics_count_what_happened():
         want = {"respmod_total": 7, "reqmod_total": 1, "http_3xx_total": 1,
                 "http_4xx_total": 1, "http_5xx_total": 1, "icap_100_total": 1,
                 "icap_4xx_total": 1, "protocol_errors_total": 1,
-                "icap_204_total": 6, "prefix_scans_total": 1, "signatures": 3,
+                "icap_204_total": 6, "prefix_scans_total": 1,
+                "signatures": samples.SIGNATURES,
                 "workers": 2, "generation": 1}
         wait_for(lambda: s.metric("reqmod_total") == 1, 5, "not counted")
         time.sleep(0.2)
@@ -586,7 +582,8 @@ def status_of_tolseyctl():
     for word in ("signatures", "workers", "avscan"):
         check(word in text.stdout, "%r lacks %s" % (text.stdout, word))
     data = json.loads(server().control("status", "--json").stdout)
-    eq((data["signatures"], data["workers"]), (3, 2), "JSON")
+    eq((data["signatures"], data["workers"]),
+       (samples.SIGNATURES, 2), "JSON")
     eq(server().control("nonsense").returncode != 0, True, "unknown command")
 
 

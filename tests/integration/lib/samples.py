@@ -22,6 +22,7 @@ MARKER = b"TOLSEY-TEST-" + b"MARKER-4711-8c1f02aa97"
 
 
 TESTFILES = "/usr/share/clamav-testfiles"
+SIGNATURES = 4  # as write_database() makes them
 
 
 def write_database(folder):
