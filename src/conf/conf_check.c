@@ -9,6 +9,8 @@
 
 #include "base/addr.h"
 
+#define CLAMD_SOCKETS_MAX 8
+
 struct address {
 	char host[64];
 	bool v6;
@@ -156,6 +158,17 @@ check_socket(const char *word)
 }
 
 static const char *
+check_clamd(const char *word)
+{
+	if (word[0] == '\0' || word[0] == '/')
+		return check_socket(word);
+	if (check_loopback(word) == NULL)
+		return NULL;
+	return "neither the absolute path of a unix socket nor a loopback "
+	       "address with a port, as 127.0.0.1:3310";
+}
+
+static const char *
 check_log(const char *word)
 {
 	if (strcmp(word, "stderr") == 0 || strcmp(word, "syslog") == 0 ||
@@ -270,6 +283,7 @@ conf_check_word(enum conf_id id, const char *word, char *err, size_t errlen)
 		{ CONF_ID_scan_user, check_user },
 		{ CONF_ID_pid_file, check_path_or_none },
 		{ CONF_ID_control_socket, check_socket },
+		{ CONF_ID_clamd_socket, check_clamd },
 		{ CONF_ID_log_file, check_log },
 		{ CONF_ID_access_log_file, check_log_or_none },
 		{ CONF_ID_modules, check_module },
@@ -409,6 +423,17 @@ conf_check_all(struct conf_load *l)
 		fail(l, l->where[CONF_ID_pid_file], CONF_ID_pid_file,
 		    c->pid_file,
 		    "ControlSocket has the same path; choose another");
+	if (c->clamd_socket.n > CLAMD_SOCKETS_MAX)
+		conf_errors_add(l->err, l->where[CONF_ID_clamd_socket].file,
+		    l->where[CONF_ID_clamd_socket].line,
+		    "ClamdSocket: given %zu times; at most %d are served",
+		    c->clamd_socket.n, CLAMD_SOCKETS_MAX);
+	for (size_t i = 0; i < c->clamd_socket.n; i++)
+		if (c->control_socket[0] != '\0' &&
+		    strcmp(c->clamd_socket.v[i], c->control_socket) == 0)
+			fail(l, l->where[CONF_ID_clamd_socket],
+			    CONF_ID_clamd_socket, c->control_socket,
+			    "ControlSocket has the same path; choose another");
 	if (c->net_processes > conf_worker_count(c))
 		conf_errors_add(l->err, l->where[CONF_ID_net_processes].file,
 		    l->where[CONF_ID_net_processes].line,

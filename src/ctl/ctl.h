@@ -20,6 +20,13 @@
 
 struct ctl_client;
 TAILQ_HEAD(ctl_client_list, ctl_client);
+struct clamd_client;
+TAILQ_HEAD(clamd_client_list, clamd_client);
+#define CTL_MAX_CLAMD 8
+struct ctl_clamd {
+	struct event *accept_ev;
+	int fd;
+};
 
 struct ctl {
 	struct event_base *base;
@@ -28,12 +35,19 @@ struct ctl {
 	unsigned int nblocks;
 	uint32_t sandbox;         /* enum msg_sandbox */
 	struct msg_loaded loaded; /* generation 0: none */
+	struct msg_text
+	    not_loaded; /* why the last load failed, "": it did not */
+	char not_ready[MSG_TEXT_MAX + 64];
 	bool draining;
 	struct ctl_client_list clients;
 	unsigned int nclients;
 	uint64_t last_number;
 	struct event *accept_ev;
 	int control_fd;
+	struct ctl_clamd clamd[CTL_MAX_CLAMD]; /* listeners */
+	unsigned int nclamd;
+	struct clamd_client_list clamd_clients;
+	unsigned int nclamd_clients;
 	struct evhttp *http;
 	struct evconnlistener *http_listener;
 };
@@ -41,7 +55,7 @@ struct ctl {
 /* The sum of all blocks. */
 void ctl_sum(const struct ctl *c, struct metrics *sum);
 /* "" when ready, else why not. */
-const char *ctl_not_ready(const struct ctl *c);
+const char *ctl_not_ready(struct ctl *c);
 
 /* control.c: the socket of tolseyctl. Takes the descriptor over. */
 int control_listen(struct ctl *c, int fd) MUST_CHECK;
@@ -50,10 +64,14 @@ void control_reload_result(struct ctl *c, const struct msg_reload_result *r);
 void control_free(struct ctl *c);
 /* No descriptor was free: each second it is tried again. */
 void control_resume(struct ctl *c);
+/* clamd.c: the socket for freshclam. Takes the descriptor over. */
+int clamd_listen(struct ctl *c, int fd) MUST_CHECK;
+void clamd_resume(struct ctl *c);
+void clamd_free(struct ctl *c);
 /* status_text.c: for a person, and as JSON; the page is what ctl itself knows.
  */
 int status_page(
-    struct buf *out, const struct ctl *c, const struct metrics *m) MUST_CHECK;
+    struct buf *out, struct ctl *c, const struct metrics *m) MUST_CHECK;
 int status_text(struct buf *out, const struct msg_status *s,
     const struct metrics *m) MUST_CHECK;
 int status_json(struct buf *out, const struct msg_status *s,

@@ -27,11 +27,19 @@ ctl_sum(const struct ctl *c, struct metrics *sum)
 }
 
 const char *
-ctl_not_ready(const struct ctl *c)
+ctl_not_ready(struct ctl *c)
 {
+	const struct msg_text *t = &c->not_loaded;
+	size_t len = strnlen(t->text, sizeof(t->text));
+
 	if (c->draining)
 		return "shutting down\n";
-	return c->loaded.generation == 0 ? "no signatures are loaded\n" : "";
+	if (c->loaded.generation != 0)
+		return "";
+	(void)snprintf(c->not_ready, sizeof(c->not_ready),
+	    "no signatures are loaded%s%.*s\n", len > 0 ? ": " : "", (int)len,
+	    t->text);
+	return c->not_ready;
 }
 
 static void
@@ -105,6 +113,8 @@ got_listener(struct ctl *c, const struct msg_listener *m, int fd)
 		rc = control_listen(c, fd);
 	else if (m->kind == LISTENER_METRICS)
 		rc = metrics_http_listen(c, fd);
+	else if (m->kind == LISTENER_CLAMD)
+		rc = clamd_listen(c, fd);
 	else
 		(void)close(fd);
 	if (rc == -1)
@@ -138,6 +148,10 @@ from_parent(void *ctx, struct chan *chan, struct chan_msg *m)
 		break;
 	case MSG_GENERATION:
 		memcpy(&c->loaded, m->payload, sizeof(c->loaded));
+		c->not_loaded.text[0] = '\0';
+		break;
+	case MSG_NO_GENERATION:
+		memcpy(&c->not_loaded, m->payload, sizeof(c->not_loaded));
 		break;
 	case MSG_UNLOAD:
 		c->loaded.generation = 0;
@@ -152,7 +166,7 @@ from_parent(void *ctx, struct chan *chan, struct chan_msg *m)
 		control_reload_result(c, m->payload);
 		break;
 	default:
-		break; /* CONF, NO_GENERATION: nothing to do here */
+		break; /* CONF: nothing to do here */
 	}
 	if (!keep_fd && m->fd != -1)
 		(void)close(m->fd);
@@ -184,6 +198,7 @@ each_second(evutil_socket_t fd, short what, void *ctx)
 	log_flush();
 	control_resume(c);
 	metrics_http_resume(c);
+	clamd_resume(c);
 }
 
 static int
@@ -192,6 +207,7 @@ init(struct ctl *c, struct event **tick)
 	struct timeval second = { 1, 0 };
 
 	TAILQ_INIT(&c->clients);
+	TAILQ_INIT(&c->clamd_clients);
 	c->control_fd = -1;
 	c->blocks = metrics;
 	c->nblocks = 1;
@@ -225,6 +241,7 @@ main(void)
 		fprintf(
 		    stderr, "tolsey-ctl is started by tolseyd, not by hand\n");
 	control_free(&c);
+	clamd_free(&c);
 	metrics_http_free(&c);
 	chan_free(&c.parent);
 	if (tick != NULL)

@@ -24,23 +24,57 @@ seconds(struct buf *out, uint64_t since_wall_us)
 	    (unsigned long long)(s / 60 % 60), (unsigned long long)(s % 60));
 }
 
+/* When the signatures were made: what is old finds nothing new. */
+static int
+age(struct buf *out, const struct msg_loaded *l)
+{
+	char when[CLOCK_ISO_LEN];
+	int rc;
+
+	if (l->built_wall_us == 0)
+		return 0;
+	clock_iso(l->built_wall_us, when);
+	rc = buf_printf(out, "made         %s, ", when);
+	rc |= seconds(out, l->built_wall_us);
+	return rc | buf_append_str(out, " ago\n");
+}
+
 static int
 signatures(struct buf *out, const struct msg_loaded *l, bool loading)
 {
 	char when[CLOCK_ISO_LEN];
+	int rc;
 
 	if (l->generation == 0)
 		return buf_printf(
 		    out, "signatures   none%s\n", loading ? ", loading" : "");
 	clock_iso(l->loaded_wall_us, when);
-	return buf_printf(out,
-	    "signatures   %u, generation %u, loaded %s in %u ms%s\n"
-	    "engine       %.*s\ndatabase     %.*s%s\n",
+	rc = buf_printf(out,
+	    "signatures   %u, generation %u, loaded %s in %u ms, %llu MiB%s\n",
 	    l->signatures, l->generation, when, l->load_ms,
-	    loading ? "; a new generation is loading" : "",
-	    SLICE_FMT(text(l->engine, sizeof(l->engine))),
-	    SLICE_FMT(text(l->database, sizeof(l->database))),
-	    l->embedded ? " (EMBEDDED: only for trying out)" : "");
+	    (unsigned long long)(l->memory >> 20),
+	    loading ? "; a new generation is loading" : "");
+	rc |= age(out, l);
+	return rc | buf_printf(out, "engine       %.*s\ndatabase     %.*s%s\n",
+			SLICE_FMT(text(l->engine, sizeof(l->engine))),
+			SLICE_FMT(text(l->database, sizeof(l->database))),
+			l->embedded ? " (EMBEDDED: only for trying out)" : "");
+}
+
+static int
+last_reload(struct buf *out, const struct msg_status *s)
+{
+	char when[CLOCK_ISO_LEN];
+	struct slice why =
+	    text(s->last_reload_error, sizeof(s->last_reload_error));
+
+	if (s->last_reload_wall_us == 0)
+		return 0;
+	clock_iso(s->last_reload_wall_us, when);
+	if (why.len == 0)
+		return buf_printf(out, "last reload  ok, %s\n", when);
+	return buf_printf(
+	    out, "last reload  FAILED, %s: %.*s\n", when, SLICE_FMT(why));
 }
 
 static const struct {
@@ -138,10 +172,7 @@ status_text(
 		rc |= buf_append_str(out,
 		    "loader       DIED: its workers go on, none is replaced "
 		    "until a new one has loaded\n");
-	if (s->last_reload_error[0] != '\0')
-		rc |= buf_printf(out, "last reload  FAILED: %.*s\n",
-		    SLICE_FMT(text(
-			s->last_reload_error, sizeof(s->last_reload_error))));
+	rc |= last_reload(out, s);
 	rc |= buf_printf(out,
 	    "workers      %llu of %u (at most %u), %llu scanning, %llu "
 	    "waiting\n"
@@ -160,7 +191,7 @@ status_text(
 }
 
 int
-status_page(struct buf *out, const struct ctl *c, const struct metrics *m)
+status_page(struct buf *out, struct ctl *c, const struct metrics *m)
 {
 	const char *why = ctl_not_ready(c);
 	int rc = buf_printf(out,
@@ -267,12 +298,16 @@ status_json(
 	    "{\"version\":\"%s\",\"started\":%llu,\"generation\":%u,"
 	    "\"signatures\":%u,\"loaded\":%llu,\"load_ms\":%u,"
 	    "\"embedded\":%s,\"loading\":%s,\"workers\":%u,"
-	    "\"workers_max\":%u,\"loader_lost\":%s,\"engine\":",
+	    "\"workers_max\":%u,\"loader_lost\":%s,\"made\":%llu,"
+	    "\"memory\":%llu,\"last_reload\":%llu,\"engine\":",
 	    PACKAGE_VERSION, (unsigned long long)(s->started_wall_us / 1000000),
 	    l->generation, l->signatures,
 	    (unsigned long long)(l->loaded_wall_us / 1000000), l->load_ms,
 	    l->embedded ? "true" : "false", s->loading ? "true" : "false",
-	    s->workers, s->workers_max, s->loader_lost ? "true" : "false");
+	    s->workers, s->workers_max, s->loader_lost ? "true" : "false",
+	    (unsigned long long)(l->built_wall_us / 1000000),
+	    (unsigned long long)l->memory,
+	    (unsigned long long)(s->last_reload_wall_us / 1000000));
 
 	rc |= json_string(out, text(l->engine, sizeof(l->engine)));
 	rc |= buf_append_str(out, ",\"database\":");

@@ -25,7 +25,8 @@ enum condition {
 	LOCAL_SOCKET,
 	LIMITS_READ,
 	LIMIT_OF_CPU,
-	ITSELF, /* the first argument: our process id */
+	ITSELF,     /* the first argument: our process id */
+	LAST_PLACE, /* itself, behind all others */
 	FORK
 };
 
@@ -104,6 +105,11 @@ add_permitted(scmp_filter_ctx f, int nr, enum condition when)
 	case ITSELF:
 		return permit(f, nr, 1,
 		    SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0), none);
+	case LAST_PLACE:
+		return seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 3,
+		    SCMP_CMP(0, SCMP_CMP_EQ, PRIO_PROCESS, 0),
+		    SCMP_CMP(1, SCMP_CMP_EQ, 0, 0),
+		    SCMP_CMP(2, SCMP_CMP_EQ, 19, 0));
 	case FORK:
 		return permit(f, nr, 1,
 		    SCMP_CMP(

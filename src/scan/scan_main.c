@@ -512,6 +512,10 @@ main(int argc, char *argv[])
 		;
 	log_flush();
 	(void)setpriority(PRIO_PROCESS, 0, END_NICE);
+#ifndef WITH_SANITIZERS
+	/* the kernel takes the memory back faster than the library gives it */
+	exit(s.status);
+#endif
 	deinit(&s);
 	return s.status;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -21,6 +22,8 @@
 #include "base/log.h"
 #include "ipc/chan.h"
 #include "scan/views.h"
+
+#define END_NICE 19 /* as permitted in syscalls.def */
 
 #define CPU_MARGIN 10 /* seconds */
 
@@ -258,5 +261,7 @@ worker_run(struct engine *e, const struct jail *j, int channel)
 		_exit(WORKER_EXIT_SETUP);
 	}
 	status = worker_loop(e, fd);
+	/* to give a large engine's memory back takes a while */
+	(void)setpriority(PRIO_PROCESS, 0, END_NICE);
 	_exit(status);
 }

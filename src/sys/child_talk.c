@@ -62,6 +62,10 @@ feed_ctl(struct child *c)
 	if (feed_listener(c, LISTENER_CONTROL, p->first->control_socket,
 		p->control_fd) == -1)
 		return -1;
+	for (size_t i = 0; i < PARENT_MAX_CLAMD; i++)
+		if (feed_listener(
+			c, LISTENER_CLAMD, "clamd", p->clamd_fds[i]) == -1)
+			return -1;
 	return feed_listener(c, LISTENER_METRICS, p->first->metrics_listen,
 	    p->metrics_listener_fd);
 }

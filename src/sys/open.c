@@ -113,6 +113,33 @@ open_control(struct parent *p)
 }
 
 static int
+open_one_clamd(struct parent *p, const char *where, char *err, size_t errlen)
+{
+	if (where[0] != '/')
+		return listen_tcp(where, err, errlen);
+	make_socket_folder(p, where);
+	/* freshclam has an account of its own; ctl says what it may do */
+	return listen_unix(where, 0666, UINT32_MAX, err, errlen);
+}
+
+/* Without it freshclam cannot say that something changed: SelfCheck sees it. */
+static void
+open_clamd(struct parent *p)
+{
+	const struct conf_list *l = &p->conf->clamd_socket;
+	char why[256] = "";
+
+	for (size_t i = 0; i < l->n && i < PARENT_MAX_CLAMD; i++) {
+		if (l->v[i][0] == '\0')
+			continue;
+		p->clamd_fds[i] = open_one_clamd(p, l->v[i], why, sizeof(why));
+		if (p->clamd_fds[i] == -1)
+			log_warn(
+			    "no-clamd-socket", "why=%s", LOG_Q(slice_of(why)));
+	}
+}
+
+static int
 open_metrics_listener(struct parent *p, char *err, size_t errlen)
 {
 	const char *address = p->conf->metrics_listen;
@@ -188,6 +215,7 @@ parent_open(struct parent *p, char *err, size_t errlen)
 	    make_jails(p, err, errlen) == -1)
 		return -1;
 	open_control(p);
+	open_clamd(p);
 	return 0;
 }
 
@@ -199,6 +227,19 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
+static void
+close_clamd(struct parent *p)
+{
+	for (size_t i = 0; i < PARENT_MAX_CLAMD; i++) {
+		const char *where =
+		    p->clamd_fds[i] != -1 ? p->first->clamd_socket.v[i] : "";
+
+		if (where[0] == '/')
+			(void)unlink(where);
+		close_fd(&p->clamd_fds[i]);
+	}
+}
+
 void
 parent_close(struct parent *p)
 {
@@ -206,6 +247,7 @@ parent_close(struct parent *p)
 	if (p->control_fd != -1)
 		(void)unlink(p->first->control_socket);
 	close_fd(&p->control_fd);
+	close_clamd(p);
 	close_fd(&p->metrics_listener_fd);
 	close_fd(&p->metrics_fd);
 	close_fd(&p->metrics_read_fd);

@@ -31,6 +31,7 @@
 #include "sys/memroom.h"
 
 #define PARENT_MAX_NETS 16
+#define PARENT_MAX_CLAMD 8
 #define PARENT_MAX_WAITERS 64
 #define PARENT_BLOCKS 64 /* of metrics; the first is the parent's own */
 
@@ -102,6 +103,7 @@ struct parent {
 	struct msg_tls_tickets tickets; /* the same for all nets */
 	uint64_t next_tickets_us;
 	int control_fd, metrics_listener_fd;
+	int clamd_fds[PARENT_MAX_CLAMD]; /* as in ClamdSocket; -1: none */
 	bool pid_file_written;
 
 	struct child_list children;

@@ -275,6 +275,7 @@ class Tolsey(Server):
         lines = ["Listen 127.0.0.1:%d" % self.port,
                  "MetricsListen 127.0.0.1:%d" % self.metrics_port,
                  "ControlSocket " + self.path("control.sock"),
+                 "ClamdSocket " + self.path("clamd.ctl"),
                  "PidFile " + self.path("pid"),
                  "LogFile " + self.path("event.log"),
                  "AccessLogFile " + self.path("access.log"),
