@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/str.h"
+#include "base/sigfile.h"
 
 /* FNV-1a: no secret is at stake, only whether something moved. */
 static uint64_t
@@ -20,19 +20,6 @@ mix(uint64_t h, const void *p, size_t len)
 	return h;
 }
 
-/* What freshclam keeps beside them changes without a new signature. */
-static bool
-is_signature_file(const char *name)
-{
-	struct slice s = slice_of(name);
-
-	return name[0] != '.' && !slice_eq(s, SLICE_LIT("freshclam.dat")) &&
-	       !slice_eq(s, SLICE_LIT("mirrors.dat")) &&
-	       !slice_case_has_suffix(s, SLICE_LIT(".lock")) &&
-	       !slice_case_has_suffix(s, SLICE_LIT(".log")) &&
-	       !slice_case_has_suffix(s, SLICE_LIT(".tmp"));
-}
-
 static uint64_t
 one_file(int dir_fd, const char *name)
 {
@@ -42,6 +29,7 @@ one_file(int dir_fd, const char *name)
 	if (fstatat(dir_fd, name, &st, 0) == -1 || !S_ISREG(st.st_mode))
 		return 0;
 	h = mix(h, name, strlen(name));
+	h = mix(h, &st.st_dev, sizeof(st.st_dev));
 	h = mix(h, &st.st_ino, sizeof(st.st_ino));
 	h = mix(h, &st.st_size, sizeof(st.st_size));
 	return mix(h, &st.st_mtim, sizeof(st.st_mtim));
@@ -60,7 +48,7 @@ dbwatch_fingerprint(const char *folder)
 		return errno == ENOTDIR ? one_file(AT_FDCWD, folder) : 0;
 	/* added up, so that the order of the folder does not matter */
 	while ((e = readdir(d)) != NULL)
-		if (is_signature_file(e->d_name))
+		if (sigfile_is_one(e->d_name))
 			sum += one_file(dirfd(d), e->d_name);
 	(void)closedir(d);
 	return sum;

@@ -28,20 +28,9 @@ class Memory:
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._run)
 
-    def now(self):
-        total = 0
-        for pid in self.server.processes():
-            try:
-                with open("/proc/%d/smaps_rollup" % pid) as f:
-                    total += sum(int(x.split()[1]) for x in f
-                                 if x.startswith("Pss:"))
-            except OSError:
-                pass
-        return total / 1024
-
     def _run(self):
         while not self.stop.wait(0.1):
-            self.last = self.now()
+            self.last = self.server.pss()
             self.most = max(self.most, self.last)
 
     def __enter__(self):
@@ -67,7 +56,7 @@ def main():
     # before the loader looks at the folder, or by a reload
     gendb.link_into(s.db, megabytes)
     s.wait_ready(60)
-    assert s.control("reload-db").returncode == 0
+    assert s.reload_db()[0]
     ratios, over = [], []
     try:
         with Pace(s, rate) as pace:
@@ -76,7 +65,7 @@ def main():
                 begin = time.monotonic()
                 time.sleep(4)
                 middle = time.monotonic()
-                assert s.control("reload-db").returncode == 0
+                assert s.reload_db()[0]
                 time.sleep(0.5)  # the old ones end
                 end = time.monotonic()
                 time.sleep(0.5)
@@ -94,11 +83,11 @@ def main():
         time.sleep(1)
         with Memory(s) as m:
             time.sleep(0.5)
-            one = m.now()
-            assert s.control("reload-db").returncode == 0
+            one = s.pss()
+            assert s.reload_db()[0]
             time.sleep(1)
             print("PSS: %.0f MB before, at most %.0f, then %.0f" % (
-                one, m.most, m.now()))
+                one, m.most, s.pss()))
         print(s.control("status").stdout.splitlines()[1])
     finally:
         s.close()

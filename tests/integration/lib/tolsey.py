@@ -6,6 +6,7 @@ the harness itself is tried that way.
 """
 import atexit
 import fcntl
+import json
 import os
 import pwd
 import re
@@ -40,6 +41,12 @@ def find_build():
         if os.path.exists(os.path.join(folder, "src", "tolseyd")):
             return os.path.abspath(folder)
     raise FileNotFoundError("src/tolseyd is not built (TOLSEY_BUILD)")
+
+
+def sanitized():
+    """Whether the build is one with the sanitizers: slow, and large."""
+    with open(os.path.join(find_build(), "config.h")) as f:
+        return "#define WITH_SANITIZERS" in f.read()
 
 
 def free_port():
@@ -338,6 +345,18 @@ class Tolsey(Server):
         return [p for p in self.processes("tolsey-scan")
                 if program(up.get(p, 0)) == "tolsey-scan"]
 
+    def pss(self):
+        """MB of memory of all its processes; what they share counts once."""
+        total = 0
+        for pid in self.processes():
+            try:
+                with open("/proc/%d/smaps_rollup" % pid) as f:
+                    total += sum(int(x.split()[1]) for x in f
+                                 if x.startswith("Pss:"))
+            except OSError:
+                pass
+        return total / 1024
+
     def kill(self, pid, number=signal.SIGKILL):
         check(pid in self.processes(), "%d is not a process of it" % pid)
         os.kill(pid, number)
@@ -384,11 +403,19 @@ class Tolsey(Server):
             return [x for x in self.access() if all(w in x for w in words)]
         return wait_for(found, 10, "no access line with %r" % (words,))
 
-    def control(self, *words):
+    def control(self, *words, timeout=20):
         return subprocess.run(
             [os.path.join(self.programs, "tolseyctl"), "-s",
              self.path("control.sock")] + list(words), capture_output=True,
-            timeout=20, text=True)
+            timeout=timeout, text=True)
+
+    def status(self):
+        return json.loads(self.control("status", "--json").stdout)
+
+    def reload_db(self, timeout=60):
+        """As tolseyctl reload-db: whether it went well, and what was said."""
+        done = self.control("reload-db", timeout=timeout)
+        return done.returncode == 0, done.stderr.strip()
 
     def idle_fds(self):
         """Descriptors of all nets once no connection and body is left."""
