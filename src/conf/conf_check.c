@@ -160,12 +160,13 @@ check_socket(const char *word)
 static const char *
 check_clamd(const char *word)
 {
-	if (word[0] == '\0' || word[0] == '/')
+	if (word[0] == '/')
 		return check_socket(word);
-	if (check_loopback(word) == NULL)
+	if (strcmp(word, "none") == 0 ||
+	    (word[0] != '\0' && check_loopback(word) == NULL))
 		return NULL;
-	return "neither the absolute path of a unix socket nor a loopback "
-	       "address with a port, as 127.0.0.1:3310";
+	return "neither the absolute path of a unix socket, a loopback address "
+	       "with a port, as 127.0.0.1:3310, nor the word none";
 }
 
 static const char *

@@ -141,6 +141,7 @@ struct msg_lost {
 	int32_t signal;   /* that ended it, 0 = exited */
 	int32_t status;   /* exit status */
 	uint32_t overdue; /* 1: the loader killed it on OVERDUE */
+	uint32_t unused;  /* so that no stray bytes of its sender travel */
 };
 struct msg_scan_request {
 	uint64_t scan_id;

@@ -102,7 +102,10 @@ jail_enter(const struct jail *j, char dir[JAIL_PATH_MAX],
 		return -1;
 	(void)str_copy(err, errlen, SLICE_LIT("its limits cannot be set"));
 	if (prctl(PR_SET_NAME, "tolsey-worker", 0, 0, 0) != 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || set_limits(j) != 0)
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return -1;
+	/* valgrind, for one, sets limits of its own */
+	if (set_limits(j) != 0 && !j->off)
 		return -1;
 	r->have |= PROTECTION_BIT(LIMITS);
 	return sandbox_enter(&s, r, err, errlen);
@@ -138,8 +141,9 @@ jail_host_close(struct jail_host *h)
 	h->oom[0] = '\0';
 }
 
-uint64_t
-jail_host_mapped(const struct jail_host *h)
+/* A number of statm, in bytes; 0: unknown. */
+static uint64_t
+statm(const struct jail_host *h, unsigned int field)
 {
 	char text[128];
 	ssize_t n = h->statm_fd == -1
@@ -151,10 +155,26 @@ jail_host_mapped(const struct jail_host *h)
 	if (n <= 0)
 		return 0;
 	rest = (struct slice){ text, (size_t)n };
-	if (!slice_next(&rest, ' ', &pages) ||
-	    str_to_u64(pages, UINT64_MAX >> 20, &v) != 0)
+	for (unsigned int i = 0; i <= field; i++)
+		if (!slice_next(&rest, ' ', &pages))
+			return 0;
+	if (str_to_u64(pages, UINT64_MAX >> 20, &v) != 0)
 		return 0;
 	return v * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t
+jail_host_mapped(const struct jail_host *h)
+{
+	return statm(h, 0);
+}
+
+uint64_t
+jail_host_memory(const struct jail_host *h)
+{
+	uint64_t resident = statm(h, 1), files = statm(h, 2);
+
+	return resident > files ? resident - files : 0;
 }
 
 /* It is only a wish. */

@@ -46,6 +46,8 @@ struct jail_host {
 void jail_host_open(struct jail_host *h);
 void jail_host_close(struct jail_host *h);
 uint64_t jail_host_mapped(const struct jail_host *h); /* bytes, 0: unknown */
+/* Bytes that it has in memory, without those of files; 0: unknown. */
+uint64_t jail_host_memory(const struct jail_host *h);
 /*
  * From now on it is the first to go when memory runs out, or no longer: while
  * signatures are loaded, the former ones are served by others.

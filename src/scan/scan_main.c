@@ -32,7 +32,6 @@
 
 #define CHANNEL_FD 3
 #define CONF_TEXT_MAX ((size_t)16 << 20)
-#define LOAD_NICE 10 /* above what it was */
 #define CATEGORIES_MAX ((size_t)65536)
 #define END_NICE 19 /* to give back the memory of an engine takes a while */
 
@@ -84,7 +83,7 @@ got_start(struct scan *s, const struct msg_start *m)
 	s->started = true;
 	(void)snprintf(name, sizeof(name), "scan%u", m->instance);
 	log_init(name, LOG_INFO);
-	/* so that it may come back to normal as an ordinary user */
+	/* so that workers that gave way may come back to normal */
 	(void)setrlimit(RLIMIT_NICE, &nice_back);
 	/* until it is confined; then at most the second of them is left */
 	if (m->sandbox != MSG_SANDBOX_OFF)
@@ -163,21 +162,6 @@ got_metrics(const struct msg_metrics *m, int fd)
 	all = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (all != MAP_FAILED)
 		metrics_use(&all[m->block]);
-}
-
-/*
- * Loading must not slow down what serves. Only when it may come back: what it
- * was before.
- */
-static bool
-lower_priority(int *was)
-{
-	struct rlimit r;
-
-	*was = getpriority(PRIO_PROCESS, 0);
-	if (getrlimit(RLIMIT_NICE, &r) != 0 || (int64_t)r.rlim_cur < 20 - *was)
-		return false;
-	return setpriority(PRIO_PROCESS, 0, *was + LOAD_NICE) == 0;
 }
 
 static struct loader_conf
@@ -285,8 +269,7 @@ load(struct scan *s, char *err, size_t errlen)
 {
 	const char *slot = loader_folder(s->loader, 0);
 	char dir[JAIL_PATH_MAX];
-	bool lowered;
-	int was, rc;
+	int rc;
 
 	if (slot == NULL) {
 		(void)snprintf(err, errlen, "no worker slots were given");
@@ -298,13 +281,9 @@ load(struct scan *s, char *err, size_t errlen)
 		(void)snprintf(err, errlen, "%s: %s", dir, strerror(errno));
 		return -1;
 	}
-	lowered = lower_priority(&was);
 	jail_host_loading(&s->host, true);
 	rc = load_in(s, dir, err, errlen);
 	jail_host_loading(&s->host, false);
-	if (lowered && setpriority(PRIO_PROCESS, 0, was) != 0)
-		log_warn(
-		    "priority", "why=%s", LOG_Q(slice_of(strerror(errno))));
 	jail_remove_tree(dir);
 	return rc;
 }
@@ -322,6 +301,7 @@ report_loaded(struct scan *s, uint64_t began_us)
 	m->embedded = i->embedded;
 	m->built_wall_us = i->built_wall_us;
 	m->daily = i->daily;
+	m->memory = jail_host_memory(&s->host);
 	memcpy(m->engine, i->engine, sizeof(m->engine));
 	memcpy(m->database, i->database, sizeof(m->database));
 	memcpy(m->digest, i->digest, sizeof(m->digest));

@@ -29,6 +29,7 @@ confined_parent(void)
 		CAP_NET_BIND_SERVICE,             /* ports below 1024 */
 		CAP_SYS_ADMIN, CAP_SYS_CHROOT, /* the workers' tmpfs and root */
 		CAP_SYS_RESOURCE,              /* limits of the children */
+		CAP_SYS_NICE, /* loaders give way, and come back */
 	};
 	uint64_t keep = 0;
 

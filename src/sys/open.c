@@ -130,7 +130,7 @@ open_clamd(struct parent *p)
 	char why[256] = "";
 
 	for (size_t i = 0; i < l->n && i < PARENT_MAX_CLAMD; i++) {
-		if (l->v[i][0] == '\0')
+		if (strcmp(l->v[i], "none") == 0)
 			continue;
 		p->clamd_fds[i] = open_one_clamd(p, l->v[i], why, sizeof(why));
 		if (p->clamd_fds[i] == -1)

@@ -70,6 +70,7 @@ struct loader {
 	struct event *timer; /* LoadTimeout */
 	bool loaded;         /* it has the signatures */
 	bool serving;        /* its workers have taken over */
+	bool gives_way;      /* it runs at a lower priority, as it loads */
 	bool retired;
 	bool standby;         /* it will serve the nets that are standing by */
 	bool standby_follows; /* retired for such: its nets drain */

@@ -519,8 +519,6 @@ test_drops_root(void **state)
 	}
 	prepare_as(embedded, COUNTOF(embedded), NOBODY);
 	(void)expect(&fx.parent, MSG_LOADED);
-	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)fx.pid),
-	    getpriority(PRIO_PROCESS, 0));
 	tell(MSG_SERVE, &none, -1);
 	meet(0, &w);
 	assert_int_equal(scan(&w, page, sizeof(page) - 1).complete, 1);
