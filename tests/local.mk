@@ -22,3 +22,5 @@ EXTRA_DIST += tests/integration/bootstrap.test.py
 EXTRA_DIST += tests/integration/codings.test.py tests/integration/uploads.test.py \
   tests/integration/squid-uploads.test.py
 EXTRA_DIST += tests/integration/attacks.test.py
+EXTRA_DIST += tests/bench/gendb.py tests/bench/reload.py tests/integration/reload.test.py \
+  tests/integration/freshclam.test.py tests/integration/lib/pace.py tests/integration/lib/valgrind.supp

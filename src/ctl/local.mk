@@ -4,6 +4,10 @@ src_libctl_a_SOURCES += src/ctl/clamd.c src/ctl/clamd_line.h src/ctl/clamd_line.
 pkglibexec_PROGRAMS += src/tolsey-ctl
 src_tolsey_ctl_SOURCES = src/ctl/ctl_main.c
 src_tolsey_ctl_LDADD = src/libctl.a $(SANDBOX_LIBS) $(IPC_LIBS) $(EVENT_EXTRA_LIBS) $(BASE_LIBS)
+# For freshclam: NotifyClamd.
+pkgsysconfdir = $(sysconfdir)/tolsey
+dist_pkgsysconf_DATA = etc/clamd-notify.conf
+dist_pkgdata_DATA += etc/apparmor-freshclam
 sbin_PROGRAMS += src/tolseyctl
 src_tolseyctl_SOURCES = src/ctl/tolseyctl.c
 dist_man8_MANS += etc/man/tolseyctl.8
