@@ -156,6 +156,7 @@ def asked_while_it_ends():
         s.process.send_signal(signal.SIGHUP)
         busy.send(b"0\r\n\r\n")
         busy.read()
+        busy.close()
         eq(s.process.wait(10), 0, "status")
     finally:
         busy.close()
