@@ -326,6 +326,8 @@ def under_the_unit():
     need_root()
     if shutil.which("systemd-analyze") is None:
         skip("needs systemd-analyze")
+    if SANITIZERS:
+        skip("the unit does not permit the search for leaks (ptrace)")
     note("of the unit not emulated: " + " ".join(confined.skipped(UNIT)))
     s = in_unit(SMALL + "\nSandbox require")
     try:
