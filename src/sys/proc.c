@@ -48,7 +48,20 @@ proc_helper_path(const char *name, char *out, size_t len)
 	return -1;
 }
 
-/* In the child: nothing of the parent but stdio and the channel. */
+/* Whoever sits at the terminal types for none of them. */
+static void
+close_stdin(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return;
+	(void)dup2(fd, STDIN_FILENO);
+	if (fd != STDIN_FILENO)
+		(void)close(fd);
+}
+
+/* In the child: nothing of the parent but what is printed, and the channel. */
 static void
 become(const char *path, const char *name, const char *arg, int fd)
 {
@@ -69,6 +82,7 @@ become(const char *path, const char *name, const char *arg, int fd)
 	} else if (dup2(fd, CHANNEL_FD) == -1) {
 		_exit(PROC_NO_EXEC);
 	}
+	close_stdin();
 	if (close_range(CHANNEL_FD + 1, ~0U, 0) == -1)
 		_exit(PROC_NO_EXEC);
 	(void)execve(path, argv, envp);

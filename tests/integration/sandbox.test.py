@@ -249,6 +249,34 @@ def worker_is_the_first_to_go():
             check(int(f.read()) < 900, "a process that must stay goes first")
 
 
+@case()
+def signatures_behind_links():
+    """What links among the signatures lead to stays in reach."""
+    s = tolsey.Tolsey("Sandbox require" if os.getuid() == 0 else "")
+    try:
+        kept = s.path("elsewhere")
+        os.mkdir(kept, 0o755)
+        for name in os.listdir(s.db):
+            os.rename(os.path.join(s.db, name), os.path.join(kept, name))
+            os.symlink(os.path.join("..", "elsewhere", name),
+                       os.path.join(s.db, name))
+        os.symlink("/nonexistent.ndb", os.path.join(s.db, "none.txt"))
+        answer = s.control("reload-db")
+        eq(answer.returncode, 0, answer.stdout + answer.stderr)
+        wait_for(lambda: s.metric("generation") == 2, 10, "not taken over")
+        with s.client() as c:
+            check(c.scan_response(samples.EICAR).infected, "EICAR passed")
+    finally:
+        s.close()
+
+
+@case()
+def nobody_reads_the_terminal():
+    s = server()
+    for pid in [p for p in s.processes() if p != s.pid]:
+        eq(os.readlink("/proc/%d/fd/0" % pid), "/dev/null", "stdin")
+
+
 # ---- three set-ups ----
 
 def bomb_and_neighbours(s):
