@@ -24,3 +24,7 @@ EXTRA_DIST += tests/integration/codings.test.py tests/integration/uploads.test.p
 EXTRA_DIST += tests/integration/attacks.test.py
 EXTRA_DIST += tests/bench/gendb.py tests/bench/reload.py tests/integration/reload.test.py \
   tests/integration/freshclam.test.py tests/integration/lib/pace.py tests/integration/lib/valgrind.supp
+# Whole folders: a test that is added is distributed.
+EXTRA_DIST += tests/README.md tests/bench tests/integration tests/replay
+dist-hook:
+	find '$(distdir)' -name __pycache__ -prune -exec rm -rf {} +

@@ -65,8 +65,10 @@ load(struct chan_block *c, uint32_t generation)
 
 	if (acts("hang"))
 		(void)pause();
-	if (acts("die"))
+	if (acts("die")) {
+		(void)signal(SIGSEGV, SIG_DFL); /* of a sanitizer */
 		(void)raise(SIGSEGV);
+	}
 	if (acts("slow"))
 		(void)usleep(300000);
 	if (acts("refuse")) {

@@ -234,11 +234,15 @@ static void
 compare_local(struct walk *w, const struct entry *e)
 {
 	uint64_t at = w->z->start + e->offset, data;
-	const char *l = w->d.p + at;
+	const char *l;
 
 	if (e->offset > w->central || at > w->central ||
-	    w->central - at < LOCAL_LEN ||
-	    memcmp(l, local_magic.p, local_magic.len) != 0) {
+	    w->central - at < LOCAL_LEN) {
+		odd(w, "a member without a header");
+		return;
+	}
+	l = w->d.p + at;
+	if (memcmp(l, local_magic.p, local_magic.len) != 0) {
 		odd(w, "a member without a header");
 		return;
 	}
