@@ -504,16 +504,6 @@ test_inside(void **state)
 	engine_close(&e);
 }
 
-#ifdef WITH_SANITIZERS
-/* libclamav forgets a context of libcrypto when it reads a container. */
-const char *__lsan_default_suppressions(void);
-const char *
-__lsan_default_suppressions(void)
-{
-	return "leak:CRYPTO_zalloc\n";
-}
-#endif
-
 int
 main(void)
 {
