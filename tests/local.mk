@@ -3,6 +3,7 @@ AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir; builddir='$(builddir)'
   CC='$(CC)'; export CC; CPPFLAGS='$(CPPFLAGS) $(EVENT_CFLAGS)'; export CPPFLAGS;
 include tests/lint/local.mk
 include tests/fuzz/local.mk
+include tests/faults/local.mk
 
 EXTRA_DIST += tests/integration/clients.test.py tests/integration/squid-chain.test.py tests/replay tests/integration/lib/replay.py \
   tests/integration/replay.test.py
@@ -28,3 +29,5 @@ EXTRA_DIST += tests/bench/gendb.py tests/bench/reload.py tests/integration/reloa
 EXTRA_DIST += tests/README.md tests/bench tests/integration tests/replay
 dist-hook:
 	find '$(distdir)' -name __pycache__ -prune -exec rm -rf {} +
+EXTRA_DIST += tests/integration/lib/load.py tests/integration/hostile-load.test.py \
+  tests/integration/fault-matrix.test.py

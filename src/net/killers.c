@@ -12,13 +12,13 @@
 struct entry {
 	TAILQ_ENTRY(entry) bucket, age;
 	struct killer object;
-	unsigned int count;
+	unsigned int weight;
 };
 TAILQ_HEAD(entry_list, entry);
 
 struct killers {
 	struct entry_list buckets[BUCKETS];
-	struct entry_list once, again; /* by count; the oldest first */
+	struct entry_list few, many; /* by weight; the oldest first */
 	unsigned int n;
 };
 
@@ -31,8 +31,8 @@ killers_new(void)
 		return NULL;
 	for (size_t i = 0; i < BUCKETS; i++)
 		TAILQ_INIT(&k->buckets[i]);
-	TAILQ_INIT(&k->once);
-	TAILQ_INIT(&k->again);
+	TAILQ_INIT(&k->few);
+	TAILQ_INIT(&k->many);
 	return k;
 }
 
@@ -46,7 +46,7 @@ bucket_of(struct killers *k, const struct killer *object)
 static struct entry_list *
 age_of(struct killers *k, const struct entry *e)
 {
-	return e->count < KILLERS_WHOLE ? &k->once : &k->again;
+	return e->weight < KILLERS_WHOLE ? &k->few : &k->many;
 }
 
 static void
@@ -73,8 +73,8 @@ find(struct killers *k, const struct killer *object)
 static struct entry *
 add(struct killers *k, const struct killer *object)
 {
-	struct entry *oldest = TAILQ_EMPTY(&k->once) ? TAILQ_FIRST(&k->again)
-						     : TAILQ_FIRST(&k->once);
+	struct entry *oldest =
+	    TAILQ_EMPTY(&k->few) ? TAILQ_FIRST(&k->many) : TAILQ_FIRST(&k->few);
 	struct entry *e = calloc(1, sizeof(*e));
 
 	if (e == NULL)
@@ -83,33 +83,43 @@ add(struct killers *k, const struct killer *object)
 		drop(k, oldest);
 	e->object = *object;
 	TAILQ_INSERT_HEAD(bucket_of(k, object), e, bucket);
-	TAILQ_INSERT_TAIL(&k->once, e, age);
+	TAILQ_INSERT_TAIL(&k->few, e, age);
 	k->n++;
 	METRIC_SET(killer_objects, k->n);
 	return e;
 }
 
 unsigned int
-killers_note(struct killers *k, const struct killer *object)
+killers_note(
+    struct killers *k, const struct killer *object, unsigned int weight)
 {
 	struct entry *e = find(k, object);
 
 	if (e == NULL)
 		e = add(k, object);
 	if (e == NULL)
-		return 1;
+		return weight;
 	TAILQ_REMOVE(age_of(k, e), e, age);
-	e->count++;
+	e->weight += weight;
 	TAILQ_INSERT_TAIL(age_of(k, e), e, age);
-	return e->count;
+	return e->weight;
 }
 
 unsigned int
-killers_count(struct killers *k, const struct killer *object)
+killers_weight(struct killers *k, const struct killer *object)
 {
 	const struct entry *e = find(k, object);
 
-	return e != NULL ? e->count : 0;
+	return e != NULL ? e->weight : 0;
+}
+
+void
+killers_clear(struct killers *k, const struct killer *object)
+{
+	struct entry *e = find(k, object);
+
+	if (e != NULL)
+		drop(k, e);
 }
 
 bool
@@ -123,8 +133,8 @@ killers_forget(struct killers *k)
 {
 	struct entry *e;
 
-	while ((e = TAILQ_FIRST(&k->once)) != NULL ||
-	       (e = TAILQ_FIRST(&k->again)) != NULL)
+	while ((e = TAILQ_FIRST(&k->few)) != NULL ||
+	       (e = TAILQ_FIRST(&k->many)) != NULL)
 		drop(k, e);
 }
 

@@ -4,7 +4,9 @@
 /*
  * The objects during whose scans workers ended, in this signature generation:
  * by SHA-256, size, kind and codings. One that has ended two is not scanned
- * again. Bounded: of those seen once the oldest are forgotten first.
+ * again. What ends by SIGKILL was ended from outside (an operator, or the
+ * kernel for lack of memory) and counts half; a scan that has an answer takes
+ * all of it back. Bounded: of those seen once the oldest are forgotten first.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,8 +16,10 @@
 #include "base/scan.h"
 
 #define KILLERS_MAX 4096
-#define KILLERS_WHOLE 2  /* so many workers, and it is not scanned again */
-#define KILLERS_PREFIX 1 /* a preview: its scan is optional work anyway */
+#define KILLERS_OUTSIDE 1 /* the weight of a worker ended by SIGKILL */
+#define KILLERS_WORKER 2  /* of any other */
+#define KILLERS_WHOLE 4   /* so much, and it is not scanned again */
+#define KILLERS_PREFIX 2  /* a preview: its scan is optional work anyway */
 
 struct killers;
 
@@ -29,10 +33,13 @@ struct killer {
 
 struct killers *killers_new(void); /* NULL when out of memory */
 void killers_free(struct killers **k);
-/* One worker more has ended; how many that makes. Not kept without memory. */
-unsigned int killers_note(struct killers *k, const struct killer *object);
-/* How many workers it has ended, as far as is remembered. */
-unsigned int killers_count(struct killers *k, const struct killer *object);
+/* A worker has ended; what that makes in all. Not kept without memory. */
+unsigned int killers_note(
+    struct killers *k, const struct killer *object, unsigned int weight);
+/* What it has against it, as far as is remembered. */
+unsigned int killers_weight(struct killers *k, const struct killer *object);
+/* It was scanned. */
+void killers_clear(struct killers *k, const struct killer *object);
 bool killers_is_empty(const struct killers *k);
 /* New signatures, new chances. */
 void killers_forget(struct killers *k);

@@ -15,6 +15,7 @@
 #define SECOND_BEHIND_US ((uint64_t)3000)
 /* A retry waits so long for a fresh worker, then takes any. */
 #define FRESH_FOR_US ((uint64_t)1000000)
+#define PICK_FROM 32 /* clients that are looked at for one job */
 
 /* ---- the queue ---- */
 
@@ -79,13 +80,26 @@ turn_over(struct sched *s, struct turn *t, enum lane lane)
 struct job *
 lane_pick(struct sched *s, enum lane lane, bool below_half)
 {
-	struct turn *t;
+	struct turn *t, *in_debt = NULL;
+	unsigned int n = 0;
 
-	/* few can be over their share, so the first or second one will do */
-	TAILQ_FOREACH (t, &s->lanes[lane].ring, ring)
-		if (client_may(s, t->client, below_half))
+	/* few can be over their share, so that one of the first will do */
+	TAILQ_FOREACH (t, &s->lanes[lane].ring, ring) {
+		if (!client_may(s, t->client, below_half))
+			continue;
+		if (s->nidle == 1 && s->serving > 1 &&
+		    client_gives_way(s, t->client)) {
+			s->left_last = true;
+			continue;
+		}
+		if (!client_in_debt(t->client))
 			return TAILQ_FIRST(&t->jobs);
-	return NULL;
+		if (in_debt == NULL)
+			in_debt = t;
+		if (++n == PICK_FROM)
+			break;
+	}
+	return in_debt != NULL ? TAILQ_FIRST(&in_debt->jobs) : NULL;
 }
 
 /* ---- jobs ---- */
@@ -101,6 +115,16 @@ job_find(struct sched *s, uint64_t id)
 	return NULL;
 }
 
+static void
+leave_worker(struct job *j)
+{
+	for (int i = 0; i < SCHED_SLOTS; i++)
+		if (j->worker->sent[i].job == j)
+			j->worker->sent[i].job = NULL;
+	if (j->worker->sent[0].job == NULL)
+		worker_unwanted(j->worker);
+}
+
 /* Nobody's any more: what was sent of it is answered into the void. */
 static void
 job_free(struct job *j)
@@ -111,9 +135,7 @@ job_free(struct job *j)
 	if (j->queued)
 		dequeue(j);
 	else if (j->worker != NULL)
-		for (int i = 0; i < SCHED_SLOTS; i++)
-			if (j->worker->sent[i].job == j)
-				j->worker->sent[i].job = NULL;
+		leave_worker(j);
 	TAILQ_REMOVE(&s->by_id[j->id % SCHED_BUCKETS], j, id_link);
 	j->client->jobs--;
 	free(j);
@@ -240,6 +262,8 @@ sched_doubt(struct sched *s, uint64_t id)
 		dequeue(j);
 		j->lane = LANE_LAST;
 		job_enqueue(j, false);
+	} else if (j->worker != NULL && j->worker->sent[0].job == j) {
+		worker_unwanted(j->worker);
 	}
 	sched_dispatch(s);
 }
@@ -334,10 +358,13 @@ send_job(struct worker *w, struct job *j)
 		.quick = j->lane == LANE_SMALL,
 		.sent_us = now,
 		.budget_us = j->spec.rq.budget_us };
-	if (t == &w->sent[0])
+	if (t == &w->sent[0]) {
 		worker_occupy(w);
-	else
+		if (client_gives_way(s, j->client))
+			worker_yield(w);
+	} else {
 		worker_close(w);
+	}
 	worker_arm(w);
 	return true;
 }
@@ -386,6 +413,7 @@ void
 sched_dispatch(struct sched *s)
 {
 	pool_forget_old(s);
+	s->left_last = false;
 	if (s->queued > 0) {
 		dispatch_whole(s, true);
 		dispatch_whole(s, false);
@@ -458,6 +486,7 @@ sched_limits(struct sched *s, const struct sched_limits *l)
 		s->limits.workers_max = s->limits.workers;
 	if (s->wanted < s->limits.workers)
 		s->wanted = s->limits.workers;
+	METRIC_SET(workers_wanted, s->wanted);
 }
 
 unsigned int

@@ -39,6 +39,8 @@ struct sched_ops {
 	void (*stuck)(void *ctx, const struct msg_worker *w);
 	/* how many workers it is to keep from now on; false: there is none */
 	bool (*want)(void *ctx, uint32_t generation, unsigned int workers);
+	/* whether there is one that replaces workers */
+	bool (*has_loader)(void *ctx, uint32_t generation);
 	/* a long scan is to give way to short ones, or no longer */
 	void (*yield)(void *ctx, const struct msg_worker *w, bool on);
 	/* the answer to job; answer is NULL unless how is SCHED_ANSWER */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /*
- * Who asks for scans. Inside a lane clients take turns, and one that holds
- * half of the workers waits for those that hold less. That alone does not help
- * who comes when all workers are held already: where another client has come
- * within the last seconds, no client may have more than half of all workers
- * that there may be at long scans, or half of them replaced because of it.
+ * Who asks for scans. Inside a lane clients take turns; those that have used
+ * little time of workers lately go before those that used much, and one that
+ * holds half of the workers waits for those that hold less. That alone does
+ * not help who comes when all workers are held already: where another client
+ * has come within the last seconds, no client may have more than half of all
+ * workers that there may be at long scans, or half of those that there are at
+ * scans that nobody waits for, or replaced because of it; and one that has used
+ * much leaves the last idle worker to those that used little.
  */
 #include "net/sched_int.h"
 
@@ -17,6 +20,10 @@
 #define RECENT_US ((uint64_t)10000000)
 #define MAX_CLIENTS 4096 /* that are remembered while they have no job */
 #define SWEEP 8          /* looked at for each that comes */
+#define LIGHT_FROM 8     /* of the last to come: is one of them light? */
+#define DEBT_PAID 4      /* a debt shrinks by a fourth of the time that goes */
+#define DEBT_SMALL_US ((uint64_t)10000)
+#define DEBT_MAX_US ((uint64_t)1000000)
 
 unsigned int
 sched_half(unsigned int n)
@@ -123,6 +130,32 @@ client_of(struct sched *s, struct slice name)
 	return c;
 }
 
+static void
+pay_debt(struct client *c)
+{
+	uint64_t now = clock_mono_us();
+	uint64_t paid = (now - c->debt_at_us) / DEBT_PAID;
+
+	c->debt_us = paid < c->debt_us ? c->debt_us - paid : 0;
+	c->debt_at_us = now;
+}
+
+void
+client_charge(struct client *c, uint64_t us)
+{
+	pay_debt(c);
+	c->debt_us += us;
+	if (c->debt_us > DEBT_MAX_US)
+		c->debt_us = DEBT_MAX_US;
+}
+
+bool
+client_in_debt(struct client *c)
+{
+	pay_debt(c);
+	return c->debt_us > DEBT_SMALL_US;
+}
+
 /* Another one has come lately, so it may come again at any moment. */
 static bool
 others_are_near(const struct sched *s, const struct client *c)
@@ -136,15 +169,39 @@ others_are_near(const struct sched *s, const struct client *c)
 		   clock_mono_us() - other->last_us < RECENT_US);
 }
 
+/* One that has used little lately is near: its next object is served at once.
+ */
+static bool
+a_light_one_is_near(const struct sched *s, const struct client *c)
+{
+	uint64_t now = clock_mono_us();
+	struct client *other;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (other, &s->recent, recent) {
+		if (now - other->last_us >= RECENT_US || n++ == LIGHT_FROM)
+			return false;
+		if (other != c && !client_in_debt(other))
+			return true;
+	}
+	return false;
+}
+
 bool
 client_may(const struct sched *s, const struct client *c, bool below_half)
 {
 	if (below_half && c->held >= sched_half(s->serving))
 		return false;
 	if (c->heavy < sched_half(s->limits.workers_max) &&
-	    c->replaced < sched_half(s->wanted))
+	    c->replaced + c->unwanted < sched_half(s->wanted))
 		return true;
 	return !others_are_near(s, c);
+}
+
+bool
+client_gives_way(const struct sched *s, struct client *c)
+{
+	return client_in_debt(c) && a_light_one_is_near(s, c);
 }
 
 void

@@ -58,7 +58,9 @@ struct client {
 	unsigned int jobs;     /* waiting, or with a worker */
 	unsigned int held;     /* workers at a scan of its, wanted or not */
 	unsigned int heavy;    /* those among them that are at it for long */
+	unsigned int unwanted; /* those whose answer nobody may wait for */
 	unsigned int replaced; /* workers being replaced because of it */
+	uint64_t debt_us, debt_at_us; /* of worker time, as of when */
 };
 TAILQ_HEAD(client_list, client);
 
@@ -74,7 +76,8 @@ struct sent {
 	struct job *job;       /* NULL: nobody waits for it any more */
 	struct client *client; /* whose it is, also when nobody waits */
 	bool started, prefix;
-	bool quick; /* a small whole object: another may wait behind it */
+	bool quick;  /* a small whole object: another may wait behind it */
+	bool stolen; /* given to another worker meanwhile: done for nothing */
 	uint64_t sent_us, started_us, budget_us;
 };
 enum late { LATE_NO, LATE_TOLD, LATE_KILL, LATE_STUCK };
@@ -96,8 +99,11 @@ struct worker {
 	bool is_idle, is_open;
 	bool counted_bulk; /* at a scan that small ones must not wait for */
 	bool heavy;        /* in s->longest: at its scan for HEAVY_US */
+	bool unwanted;     /* perhaps nobody waits for its scan */
 	bool yields;       /* the loader was told so */
-	int32_t signal;    /* from WORKER_LOST, when it came before EOF */
+	bool lost_known;   /* the loader has said why it ended */
+	int32_t signal;    /* ... and by which signal */
+	uint64_t ended_us; /* its channel is closed since then; 0: open */
 };
 TAILQ_HEAD(worker_list, worker);
 
@@ -127,13 +133,15 @@ struct sched {
 	struct worker_list open;    /* serving, a second job may follow */
 	struct worker_list longest; /* heavy ones, since when they are */
 	unsigned int present;       /* usable, of the present generation */
-	unsigned int serving, nidle, bulk, nheavy;
-	bool unloaded; /* there are none to ask for before the next one */
+	unsigned int serving, nidle, bulk, nheavy, nunwanted;
+	bool left_last; /* a job waits though a worker is idle */
+	bool unloaded;  /* there are none to ask for before the next one */
 	uint32_t generation;
 
 	struct replacing_list replacing;
 	unsigned int nreplacing;
 	uint64_t replace_us; /* what it takes: a moving mean */
+	uint64_t small_us; /* what the scan of a small object takes: another */
 	unsigned int wanted;
 	uint64_t grown_us;     /* when more were asked for last */
 	unsigned int idle_low; /* fewest idle ones since idle_low_since_us */
@@ -162,6 +170,15 @@ void clients_init(struct sched *s);
 struct client *client_of(struct sched *s, struct slice name);
 /* Which it may be: below_half: with less than half of the workers. */
 bool client_may(const struct sched *s, const struct client *c, bool below_half);
+/*
+ * It has used much lately, and one that has not is near: it does not take the
+ * last idle worker, and its scans run at a lower priority.
+ */
+bool client_gives_way(const struct sched *s, struct client *c);
+/* It has used so much of a worker's time. */
+void client_charge(struct client *c, uint64_t us);
+/* It has used more than its share lately: others go first. */
+bool client_in_debt(struct client *c);
 void clients_free(struct sched *s);
 /* Half of n workers, at least one. */
 unsigned int sched_half(unsigned int n);
@@ -176,7 +193,11 @@ void worker_vacate(struct worker *w);
 void worker_occupy(struct worker *w);
 /* No second job for it. */
 void worker_close(struct worker *w);
+/* At a lower priority until its scan ends or has used half of its time. */
+void worker_yield(struct worker *w);
 void worker_arm(struct worker *w);
+/* Nobody, or perhaps nobody, waits for what it is at. */
+void worker_unwanted(struct worker *w);
 /* Its second job, if it has not begun, goes back to the queue. */
 void worker_give_back(struct worker *w);
 /* Ended by sched's own decision: another one will come. */

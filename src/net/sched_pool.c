@@ -19,7 +19,7 @@
 #include "base/metrics.h"
 
 #define WAIT_US ((uint64_t)1000000)
-#define LOOK_US ((uint64_t)20000) /* while jobs wait */
+#define LOOK_US ((uint64_t)10000) /* while jobs wait */
 #define GROWS_WITHIN_US ((uint64_t)500000)
 #define UNNEEDED_US ((uint64_t)30000000)
 #define REPLACED_WITHIN_US ((uint64_t)2000000)
@@ -184,7 +184,8 @@ may_be_stopped(const struct sched *s, const struct worker *w, uint64_t now)
 {
 	uint64_t least = s->replace_us > HEAVY_US ? s->replace_us : HEAVY_US;
 
-	return w->late == LATE_NO && now - w->sent[0].started_us >= least;
+	return w->late == LATE_NO && w->ended_us == 0 &&
+	       now - w->sent[0].started_us >= least;
 }
 
 /* The one of which nobody, or perhaps nobody, wants to know the answer. */
@@ -252,7 +253,9 @@ make_room(struct sched *s, bool small, uint64_t now)
 
 	if (s->nreplacing >= sched_half(s->wanted))
 		return true;
-	w = find_unwanted(s, now);
+	if (!s->ops.has_loader(s->ops.ctx, s->generation))
+		return false;
+	w = s->nunwanted > 0 ? find_unwanted(s, now) : NULL;
 	if (w == NULL && small && s->serving > 1 &&
 	    s->wanted >= s->limits.workers_max && !more_are_coming(s, now))
 		w = find_youngest_small(s, now);
@@ -283,12 +286,14 @@ pool_check(struct sched *s)
 	still = stands_still(s, LANE_SMALL, now) ||
 		stands_still(s, LANE_BULK, now) ||
 		stands_still(s, LANE_FRESH, now);
-	if (!small && !still && waiting(s, LANE_BULK) == NULL)
+	if (!small && !still && s->nunwanted == 0 && !s->left_last)
 		return;
 	if (make_room(s, small, now))
 		return;
 	if (small && now - s->grown_us >= LOOK_US)
 		(void)grow(s, 1);
+	else if (s->left_last && s->wanted == s->limits.workers)
+		(void)grow(s, 1); /* for the one that is left idle */
 	else if (still && now - s->grown_us >= GROWS_WITHIN_US)
 		(void)grow(s, sched_half(s->limits.workers));
 }

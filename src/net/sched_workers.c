@@ -12,6 +12,10 @@
 
 /* A second job that has not begun by then is given to another worker. */
 #define SECOND_STEAL_US ((uint64_t)10000)
+/* ...so it is sent only where scans of small objects take less than this. */
+#define SECOND_IF_US ((uint64_t)3000)
+/* Why a worker ended is known to its loader, and here a moment later. */
+#define KNOWN_WITHIN_US ((uint64_t)100000)
 #define OVERDUE_SLACK_US ((uint64_t)50000) /* the worker's own timer first */
 #define KILL_AFTER_US ((uint64_t)1000000)
 #define BEGIN_WITHIN_US ((uint64_t)5000000) /* of what it has been given */
@@ -26,7 +30,8 @@ worker_is_idle(const struct worker *w)
 static bool
 usable(const struct worker *w)
 {
-	return !w->retiring && !w->deaf && w->late == LATE_NO;
+	return !w->retiring && !w->deaf && w->late == LATE_NO &&
+	       w->ended_us == 0;
 }
 
 /* Of the present generation; of an older one as long as there is no other. */
@@ -120,6 +125,12 @@ set_yield(struct worker *w, bool on)
 	w->sched->ops.yield(w->sched->ops.ctx, &w->id, on);
 }
 
+void
+worker_yield(struct worker *w)
+{
+	set_yield(w, true);
+}
+
 static void
 set_heavy(struct worker *w, bool on)
 {
@@ -140,6 +151,33 @@ set_heavy(struct worker *w, bool on)
 	}
 }
 
+static void
+set_unwanted(struct worker *w, bool on)
+{
+	struct client *c = w->sent[0].client;
+
+	if (w->unwanted == on)
+		return;
+	w->unwanted = on;
+	if (on)
+		w->sched->nunwanted++;
+	else
+		w->sched->nunwanted--;
+	if (w->sent[0].stolen)
+		return; /* not the client's doing */
+	if (on)
+		c->unwanted++;
+	else
+		c->unwanted--;
+}
+
+void
+worker_unwanted(struct worker *w)
+{
+	if (!worker_is_idle(w))
+		set_unwanted(w, true);
+}
+
 void
 worker_occupy(struct worker *w)
 {
@@ -150,8 +188,11 @@ worker_occupy(struct worker *w)
 	if (t->job != NULL &&
 	    (t->job->lane == LANE_BULK || t->job->lane == LANE_LAST))
 		set_bulk(w, true);
+	set_unwanted(w, t->job == NULL || t->job->doubtful);
 	/* its last scan before it is replaced: nothing comes after that */
-	set_open(w, t->quick && w->serving && w->sent[1].scan_id == 0 &&
+	set_open(w, t->quick && w->serving &&
+			w->sched->small_us < SECOND_IF_US &&
+			w->sent[1].scan_id == 0 &&
 			w->scans + 1 < w->sched->limits.worker_max_scans);
 }
 
@@ -163,7 +204,11 @@ worker_vacate(struct worker *w)
 	set_open(w, false);
 	set_bulk(w, false);
 	set_heavy(w, false);
+	set_unwanted(w, false);
 	w->sent[0].client->held--;
+	if (w->sent[0].started)
+		client_charge(
+		    w->sent[0].client, clock_mono_us() - w->sent[0].started_us);
 }
 
 /* The first scan is over: the second, if any, is the first now. */
@@ -189,6 +234,7 @@ worker_give_back(struct worker *w)
 	if (j == NULL || w->sent[1].started)
 		return;
 	w->sent[1].job = NULL;
+	w->sent[1].stolen = true;
 	job_enqueue(j, true);
 }
 
@@ -284,12 +330,18 @@ never_began(struct worker *w)
 	worker_kill(w, SCHED_LOST);
 }
 
+static void worker_over(struct worker *w, enum sched_how how);
+
 static void
 worker_timer_fired(struct timer *t)
 {
 	struct worker *w = CONTAINER_OF(t, struct worker, timer);
 	uint64_t now = clock_mono_us();
 
+	if (w->ended_us != 0) {
+		worker_over(w, SCHED_LOST);
+		return;
+	}
 	if (!w->sent[0].started) {
 		never_began(w);
 		return;
@@ -354,6 +406,22 @@ take_jobs(struct worker *w)
 	return blamed;
 }
 
+/*
+ * It ends itself at its deadline (SIGALRM, SIGXCPU). Where that is not known
+ * the time tells: its deadline was counted from a moment before it was heard
+ * here that it had started.
+ */
+static bool
+ended_by_deadline(const struct worker *w)
+{
+	const struct sent *t = &w->sent[0];
+	uint64_t at = w->ended_us != 0 ? w->ended_us : clock_mono_us();
+
+	if (w->lost_known && w->signal != 0)
+		return w->signal == SIGALRM || w->signal == SIGXCPU;
+	return at + 1000 + t->budget_us / 16 >= t->started_us + t->budget_us;
+}
+
 /* The end of what it was given: the started scan is blamed, others go on. */
 static void
 worker_over(struct worker *w, enum sched_how how)
@@ -362,15 +430,10 @@ worker_over(struct worker *w, enum sched_how how)
 	const struct sent t = w->sent[0];
 	uint32_t generation = w->id.generation;
 	int32_t signal = w->signal;
+	bool was_its_deadline = ended_by_deadline(w);
 	struct job *blamed = take_jobs(w);
 
-	/*
-	 * It ends itself at its deadline (SIGALRM), which was counted from a
-	 * moment before it was heard here that it had started.
-	 */
-	if (how == SCHED_LOST && t.started &&
-	    (signal == SIGALRM || clock_mono_us() + 1000 + t.budget_us / 16 >=
-				      t.started_us + t.budget_us))
+	if (how == SCHED_LOST && t.started && was_its_deadline)
 		how = SCHED_OVERDUE;
 	worker_remove(w);
 	if (generation == s->generation)
@@ -483,6 +546,16 @@ is_spoilt(const struct scan_answer *a, bool prefix)
 	return false;
 }
 
+/* It has scanned enough. Without a loader nobody would take its place. */
+static bool
+is_worn(const struct worker *w)
+{
+	const struct sched *s = w->sched;
+
+	return w->scans >= s->limits.worker_max_scans &&
+	       s->ops.has_loader(s->ops.ctx, s->generation);
+}
+
 void
 worker_retire_if_idle(struct worker *w)
 {
@@ -515,13 +588,15 @@ sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
 	generation = w->id.generation;
 	s->running--;
 	w->scans++;
+	if (was.quick)
+		s->small_us =
+		    (s->small_us * 7 + clock_mono_us() - was.started_us) / 8;
 	METRIC_ADD(scan_usec_total, answer->wall_us);
 	METRIC_ADD(scan_cpu_usec_total, answer->cpu_us);
 	if (was.job != NULL)
 		was.job->worker = NULL;
 	spoilt = is_spoilt(answer, was.prefix);
-	if (spoilt || w->late != LATE_NO ||
-	    w->scans >= s->limits.worker_max_scans) {
+	if (spoilt || w->late != LATE_NO || is_worn(w)) {
 		w->retiring = true;
 		worker_give_back(w); /* for another one */
 		if (generation == s->generation)
@@ -544,9 +619,13 @@ sched_worker_lost(struct sched *s, const struct msg_lost *l)
 	if (l->signal != 0)
 		log_warn("worker-lost", "slot=%u signal=%d overdue=%u",
 		    l->worker.slot, l->signal, l->overdue);
+	if (w == NULL)
+		return;
+	w->signal = l->signal;
+	w->lost_known = true;
 	/* what it said before its end is read first: EOF follows */
-	if (w != NULL)
-		w->signal = l->signal;
+	if (w->ended_us != 0)
+		worker_over(w, SCHED_LOST);
 }
 
 void
@@ -554,10 +633,20 @@ sched_worker_eof(struct sched *s, uint64_t incarnation)
 {
 	struct worker *w = worker_find(s, incarnation);
 
-	if (w == NULL)
+	if (w == NULL || w->ended_us != 0)
 		return;
 	METRIC_INC(workers_lost_total);
-	worker_over(w, SCHED_LOST);
+	w->ended_us = clock_mono_us();
+	if (w->lost_known || w->sent[0].job == NULL || !w->sent[0].started ||
+	    !s->ops.has_loader(s->ops.ctx, w->id.generation)) {
+		worker_over(w, SCHED_LOST);
+		return;
+	}
+	/* whose fault it was: the loader will know in a moment */
+	workers_recount(s);
+	worker_give_back(w);
+	arm(w, w->ended_us + KNOWN_WITHIN_US);
+	sched_dispatch(s);
 }
 
 void

@@ -85,7 +85,6 @@ struct tx {
 	uint64_t received; /* bytes of the body, wherever they went */
 	struct hash *hash;
 	unsigned char digest[HASH_LEN]; /* of the whole body, see tx_digest() */
-	bool has_digest;
 	struct buf held; /* received, but the spool had no space */
 	bool held_end;   /* the body's end came while bytes were held */
 	bool body_end, preview_ended, preview_is_whole;
@@ -100,15 +99,15 @@ struct tx {
 	struct buf lent;
 	int lent_fd;
 	enum sched_how done_how;
+	int32_t done_signal;
 	struct scan_answer answer;
 	/* of the preview and all that its scan depends on */
 	unsigned char preview_digest[HASH_LEN];
-	bool has_preview_digest;
+	bool has_digest, has_preview_digest;
 	uint32_t generation; /* of the signatures that scanned it last, or 0 */
 	char istag[SERVICE_TAG_LEN]; /* of the present answer */
 	bool retried;
-	uint64_t last_scan_us;
-	uint64_t scan_left_us;     /* of the object's one deadline */
+	uint64_t last_scan_us, scan_left_us; /* of the one deadline */
 	const char *not_submitted; /* why the last tx_submit() failed */
 	outcome_set extra;
 
@@ -214,8 +213,8 @@ bool tx_submit(struct tx *tx, const struct tx_scan_what *w);
 /* SHA-256 of the whole body, once it has ended; NULL: it failed. */
 const unsigned char *tx_digest(struct tx *tx);
 void tx_cancel_job(struct tx *tx);
-/* If the last scan ended its worker that is noted; false: one time too many. */
-bool tx_note_lost(struct tx *tx, const struct tx_scan_what *w);
+/* Notes how the last scan ended, for or against the object; false: no more. */
+bool tx_note_end(struct tx *tx, const struct tx_scan_what *w);
 /* tx_reply.c: every way to an answer ends in REPLY. */
 enum tx_step tx_reply_verdict(struct tx *tx);
 enum tx_step tx_reply_outcome(

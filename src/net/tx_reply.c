@@ -407,6 +407,15 @@ answer_complete(struct tx *tx)
 	return true;
 }
 
+/* What the spool had no space for is not needed any more. */
+static void
+forget_held(struct tx *tx)
+{
+	tx->drained += tx->held.len;
+	buf_free(&tx->held);
+	tx->body_end = tx->body_end || tx->held_end;
+}
+
 enum tx_step
 tx_run_REPLY(struct tx *tx, enum tx_event ev)
 {
@@ -414,6 +423,7 @@ tx_run_REPLY(struct tx *tx, enum tx_event ev)
 	if (!answer_complete(tx) || outq_pending(tx->out) > 0)
 		return TX_WAIT_EVENT;
 	tx->t.end_us = clock_mono_us();
+	forget_held(tx);
 	if (tx->svc == NULL || tx->rx->icap.method == ICAP_OPTIONS ||
 	    tx_request_is_over(tx) || tx->icap_status >= 400) {
 		tx_goto(tx, TX_DONE);

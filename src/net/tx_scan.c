@@ -3,6 +3,7 @@
 #include "net/tx.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,7 +77,8 @@ lend(struct tx *tx, struct sched_job *j)
 const unsigned char *
 tx_digest(struct tx *tx)
 {
-	if (!tx->has_digest && hash_final(tx->hash, tx->digest) == 0)
+	if (tx->body_end && !tx->has_digest &&
+	    hash_final(tx->hash, tx->digest) == 0)
 		tx->has_digest = true;
 	return tx->has_digest ? tx->digest : NULL;
 }
@@ -127,7 +129,7 @@ is_killer(struct tx *tx, const struct tx_scan_what *w)
 
 	if (killers_is_empty(tx->core->killers) || !name_object(tx, w, &object))
 		return false;
-	return killers_count(tx->core->killers, &object) >= most;
+	return killers_weight(tx->core->killers, &object) >= most;
 }
 
 /* A worker ended: whether the object may be scanned once more. */
@@ -139,10 +141,11 @@ note_killer(struct tx *tx, const struct tx_scan_what *w)
 
 	if (!name_object(tx, w, &object))
 		return true;
-	n = killers_note(tx->core->killers, &object);
-	if (n == KILLERS_WHOLE && w->kind == SCAN_WHOLE)
-		log_warn("killer-object", "id=%s size=%llu workers=%u",
-		    tx->name, (unsigned long long)object.size, n);
+	n = killers_note(tx->core->killers, &object,
+	    tx->done_signal == SIGKILL ? KILLERS_OUTSIDE : KILLERS_WORKER);
+	if (n >= KILLERS_WHOLE && w->kind == SCAN_WHOLE)
+		log_warn("killer-object", "id=%s size=%llu", tx->name,
+		    (unsigned long long)object.size);
 	return n < KILLERS_WHOLE;
 }
 
@@ -266,6 +269,7 @@ tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d)
 	tx->job = 0;
 	take_back(tx);
 	tx->done_how = d->how;
+	tx->done_signal = d->signal;
 	tx->generation = d->generation;
 	note_times(tx, d);
 	tx->last_scan_us = d->scan_us;
@@ -285,14 +289,20 @@ tx_doubt(struct tx *tx)
 }
 
 bool
-tx_note_lost(struct tx *tx, const struct tx_scan_what *w)
+tx_note_end(struct tx *tx, const struct tx_scan_what *w)
 {
+	struct killer object;
+
 	switch (tx->done_how) {
 	case SCHED_LOST:
 	case SCHED_OVERDUE:
 	case SCHED_VIOLATION:
 		return note_killer(tx, w);
 	case SCHED_ANSWER:
+		if (!killers_is_empty(tx->core->killers) &&
+		    name_object(tx, w, &object))
+			killers_clear(tx->core->killers, &object);
+		break;
 	case SCHED_QUEUED:
 		break;
 	}
@@ -376,7 +386,7 @@ prefix_answered(struct tx *tx)
 	const struct conf_service *c = tx->svc->conf;
 	struct tx_scan_what w = prefix_what(tx);
 
-	(void)tx_note_lost(tx, &w);
+	(void)tx_note_end(tx, &w);
 	note_harmless(tx);
 	if (tx->done_how != SCHED_ANSWER || c->monitor ||
 	    !policy_prefix_blocks(c, &tx->answer))
@@ -497,7 +507,7 @@ static enum tx_step
 lost(struct tx *tx)
 {
 	const struct tx_scan_what whole = { .kind = SCAN_WHOLE };
-	bool again = tx_note_lost(tx, &whole);
+	bool again = tx_note_end(tx, &whole);
 
 	if (tx->done_how == SCHED_OVERDUE)
 		return tx_reply_outcome(tx, OUTCOME_TIMEOUT,
@@ -529,6 +539,9 @@ not_begun(struct tx *tx)
 static enum tx_step
 answered(struct tx *tx)
 {
+	const struct tx_scan_what whole = { .kind = SCAN_WHOLE };
+
+	(void)tx_note_end(tx, &whole);
 	policy_scan_verdict(
 	    &tx->verdict, tx->svc->conf, &tx->answer, tx->extra);
 	if (tx->verdict.outcome == OUTCOME_PARTIAL)

@@ -176,7 +176,7 @@ window_answered(struct tx *tx)
 	const struct tx_scan_what w = { .kind = SCAN_PREFIX,
 		.mem = { tx->window.p, tx->in_scan } };
 
-	(void)tx_note_lost(tx, &w);
+	(void)tx_note_end(tx, &w);
 	tx->in_scan = 0;
 	if (tx->done_how != SCHED_ANSWER)
 		return tx_reply_outcome(tx,

@@ -263,6 +263,12 @@ on_stuck(void *ctx, const struct msg_worker *id)
 	(void)chan_queue(w->parent, MSG_STUCK, id, -1);
 }
 
+static bool
+on_has_loader(void *ctx, uint32_t generation)
+{
+	return loader_of(ctx, generation) != NULL;
+}
+
 static void
 on_yield(void *ctx, const struct msg_worker *id, bool on)
 {
@@ -292,6 +298,7 @@ workers_new(struct event_base *base, struct timerq *tq, struct chan *parent,
 		.retire = on_retire,
 		.stuck = on_stuck,
 		.want = on_want,
+		.has_loader = on_has_loader,
 		.yield = on_yield,
 		.done = on_done,
 		.ctx = w };

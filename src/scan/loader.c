@@ -20,8 +20,8 @@
 #define MAX_SLOTS 1024
 #define MAX_NETS 64
 #define RETRY_US 1000000 /* a worker could not even start */
-/* Of workers that give way: a third of the time beside a normal one. */
-#define YIELD_NICE 5
+/* Of workers that give way: a tenth of the time beside a normal one. */
+#define YIELD_NICE 10
 #define RETIRE_US 1000000 /* a worker has so long to see its channel closed */
 #define FORK_PAUSE_US ((uint64_t)5000) /* at least, between the first forks */
 #define FORK_PAUSE_MAX_US ((uint64_t)200000)

@@ -10,12 +10,11 @@ backoff_us(unsigned int *fails, uint64_t lived_us)
 {
 	uint64_t wait = FIRST_US;
 
-	if (lived_us >= LONG_LIFE_US) {
+	if (lived_us >= LONG_LIFE_US)
 		*fails = 0;
+	if ((*fails)++ == 0)
 		return 0;
-	}
-	for (unsigned int i = 0; i < *fails && wait < MAX_US; i++)
+	for (unsigned int i = 2; i < *fails && wait < MAX_US; i++)
 		wait *= 2;
-	(*fails)++;
 	return wait < MAX_US ? wait : MAX_US;
 }

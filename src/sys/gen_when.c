@@ -54,6 +54,8 @@ generation_plan_retry(struct parent *p)
 {
 	uint64_t now = clock_mono_us();
 
+	if (p->load_fails == 0)
+		p->load_fails = 1; /* the same files at once: the same end */
 	if (p->current == NULL)
 		p->retry_at_us = now + backoff_us(&p->load_fails, 0);
 	else if (p->conf->self_check > 0)

@@ -84,6 +84,14 @@ on_want(void *ctx, uint32_t generation, unsigned int workers)
 	return true;
 }
 
+static bool
+on_has_loader(void *ctx, uint32_t generation)
+{
+	(void)ctx;
+	(void)generation;
+	return !wd->no_loader;
+}
+
 static void
 on_yield(void *ctx, const struct msg_worker *w, bool on)
 {
@@ -114,7 +122,7 @@ on_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 }
 
 static const struct sched_ops ops = { on_overdue, on_retire, on_stuck, on_want,
-	on_yield, on_done, NULL };
+	on_has_loader, on_yield, on_done, NULL };
 
 /* ---- what a test does ---- */
 
@@ -302,9 +310,19 @@ finish(struct fake *f)
 }
 
 void
+end_by(struct fake *f, int signal)
+{
+	struct msg_lost lost = { .worker = { .incarnation = incarnation(f) },
+		.signal = signal };
+
+	sched_worker_eof(wd->s, incarnation(f));
+	sched_worker_lost(wd->s, &lost);
+}
+
+void
 eof(struct fake *f)
 {
-	sched_worker_eof(wd->s, incarnation(f));
+	end_by(f, 0);
 }
 
 void

@@ -70,6 +70,8 @@ void start(struct fake *f);
 void answer_with(struct fake *f, const struct scan_answer *a);
 void answer(struct fake *f);
 void finish(struct fake *f);
+/* It ended: its channel, then the word of its loader. */
+void end_by(struct fake *f, int signal);
 void eof(struct fake *f);
 void cancel(uint64_t owner);
 /* The n-th that the worker was given, 0 if it was not given so many. */

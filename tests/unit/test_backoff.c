@@ -13,7 +13,7 @@
 static void
 waits_longer_each_time(void **state)
 {
-	static const uint64_t want[] = { 1, 2, 4, 8, 16, 30, 30, 30 };
+	static const uint64_t want[] = { 0, 1, 2, 4, 8, 16, 30, 30 };
 	unsigned int fails = 0;
 
 	(void)state;
@@ -34,6 +34,7 @@ a_long_life_begins_anew(void **state)
 	(void)backoff_us(&fails, 0);
 	assert_int_equal(backoff_us(&fails, 60 * SECOND), 0);
 	assert_int_equal(backoff_us(&fails, 0), SECOND);
+	assert_int_equal(backoff_us(&fails, 9 * SECOND), 2 * SECOND);
 }
 
 int

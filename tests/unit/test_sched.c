@@ -279,6 +279,50 @@ own_deadline_is_overdue(void **state)
 	expect_done(j, SCHED_LOST);
 }
 
+/* Who ended it is known from its loader, a moment after its channel closed. */
+static void
+waits_for_the_word_of_the_loader(void **state)
+{
+	struct fake *f = worker(), *g;
+	uint64_t j = small(), k = small();
+
+	(void)state;
+	start(f);
+	sched_worker_eof(wd->s, incarnation(f));
+	assert_int_equal(wd->ndone, 0);
+	assert_int_equal(sched_workers(wd->s), 0);
+	assert_int_equal(sched_queued(wd->s), 1); /* that one need not wait */
+	g = worker();
+	assert_int_equal(nth(g, 0), k);
+	end_by(f, 9);
+	expect_done(j, SCHED_LOST);
+	assert_int_equal(wd->j[j].last.signal, 9);
+	finish(g);
+	/* not for ever */
+	j = small();
+	start(g);
+	sched_worker_eof(wd->s, incarnation(g));
+	pass(99 * MS);
+	assert_int_equal(wd->j[j].done, 0);
+	pass(1 * MS);
+	expect_done(j, SCHED_LOST);
+	assert_true(g->closed);
+	/* and not where there is none */
+	wd->no_loader = true;
+	g = worker();
+	j = small();
+	start(g);
+	sched_worker_eof(wd->s, incarnation(g));
+	expect_done(j, SCHED_LOST);
+	wd->no_loader = false;
+	/* the signal of the deadline, whenever */
+	g = worker();
+	j = small();
+	start(g);
+	end_by(g, 14);
+	expect_done(j, SCHED_OVERDUE);
+}
+
 static void
 overdue_then_kill_then_stuck(void **state)
 {
@@ -516,6 +560,7 @@ main(void)
 		SCHED_TEST(started_one_is_blamed),
 		SCHED_TEST(unstarted_ones_go_on_in_order),
 		SCHED_TEST(own_deadline_is_overdue),
+		SCHED_TEST(waits_for_the_word_of_the_loader),
 		SCHED_TEST(overdue_then_kill_then_stuck),
 		SCHED_TEST(overdue_gets_no_more_work),
 		SCHED_TEST(killed_in_time_is_not_stuck),

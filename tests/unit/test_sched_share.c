@@ -542,6 +542,113 @@ long_scans_yield(void **state)
 	answer(f[0]);
 }
 
+/* Who has used much leaves the last idle worker to one who has not. */
+static void
+the_last_idle_one_is_for_light_clients(void **state)
+{
+	uint64_t b;
+
+	(void)state;
+	limits(1000, 2, 8);
+	workers(2);
+	(void)small_for(B);
+	finish(f[0]->ngiven ? f[0] : f[1]);
+	(void)submit_for(A, 100, false, 9);
+	all_start(2);
+	pass(100 * MS);
+	(void)submit_for(A, 100, false, 9);
+	assert_int_equal(sched_queued(wd->s), 0); /* not in debt yet */
+	all_start(2);
+	for (int i = 0; i < 2; i++)
+		answer(f[i]);
+	(void)submit_for(A, 100, false, 9);
+	(void)submit_for(A, 100, false, 9);
+	assert_int_equal(sched_queued(wd->s), 1);
+	pass(5 * MS);
+	assert_int_equal(wd->wanted, 3); /* one more, for that */
+	b = small_for(B);
+	assert_int_equal(sched_queued(wd->s), 1);
+	all_start(2);
+	for (int i = 0; i < 2; i++)
+		if (f[i]->given[f[i]->first] == b)
+			answer(f[i]);
+	expect_done(b, SCHED_ANSWER);
+	/* a debt is paid by waiting */
+	pass(1 * SEC);
+	assert_int_equal(sched_queued(wd->s), 0);
+}
+
+/* Much time of one weighs more than many turns of another. */
+static void
+light_clients_go_first(void **state)
+{
+	uint64_t b[3];
+
+	(void)state;
+	workers(1);
+	(void)submit_for(A, 100, false, 9);
+	start(f[0]);
+	pass(100 * MS);
+	for (int i = 0; i < 3; i++) {
+		(void)submit_for(A, 100, false, 9);
+		b[i] = submit_for(B, 100, false, 9);
+	}
+	answer(f[0]);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(f[0]->given[f[0]->first], b[i]);
+		finish(f[0]);
+	}
+}
+
+/* A scan that was done twice because it waited behind a long one. */
+static void
+no_second_where_scans_take_long(void **state)
+{
+	unsigned int was;
+
+	(void)state;
+	workers(1);
+	for (int i = 0; i < 10; i++) {
+		(void)small();
+		start(f[0]);
+		pass(15 * MS);
+		answer(f[0]);
+	}
+	(void)small();
+	was = f[0]->ngiven;
+	(void)small();
+	assert_int_equal(f[0]->ngiven, was);
+	assert_int_equal(sched_queued(wd->s), 1);
+}
+
+/* Without a loader nothing is stopped: nobody would take its place. */
+static void
+nothing_is_stopped_without_a_loader(void **state)
+{
+	uint64_t j;
+
+	(void)state;
+	limits(3, 1, 4);
+	workers(1);
+	wd->no_loader = true;
+	j = submit(100, false, 9);
+	start(f[0]);
+	cancel(j);
+	j = submit(100, false, 9);
+	pass(2 * SEC);
+	assert_false(f[0]->told);
+	answer(f[0]);
+	for (int i = 0; i < 5; i++) {
+		finish(f[0]);
+		(void)submit(100, false, 9);
+	}
+	assert_false(f[0]->retired);
+	expect_done(j, SCHED_ANSWER);
+	wd->no_loader = false;
+	finish(f[0]);
+	assert_true(f[0]->retired);
+}
+
 int
 main(void)
 {
@@ -554,6 +661,10 @@ main(void)
 		SHARE_TEST(long_scans_leave_half),
 		SHARE_TEST(crashes_leave_half),
 		SHARE_TEST(nobody_waits_for_ever_for_a_replacement),
+		SHARE_TEST(the_last_idle_one_is_for_light_clients),
+		SHARE_TEST(light_clients_go_first),
+		SHARE_TEST(no_second_where_scans_take_long),
+		SHARE_TEST(nothing_is_stopped_without_a_loader),
 		SHARE_TEST(a_retry_gets_a_fresh_worker),
 		SHARE_TEST(a_retry_takes_any_worker_in_the_end),
 		SHARE_TEST(more_when_none_becomes_free),

@@ -159,6 +159,14 @@ on_want(void *ctx, uint32_t generation, unsigned int workers)
 	return false;
 }
 
+static bool
+on_has_loader(void *ctx, uint32_t generation)
+{
+	(void)ctx;
+	(void)generation;
+	return true;
+}
+
 static void
 on_yield(void *ctx, const struct msg_worker *id, bool on)
 {
@@ -446,6 +454,7 @@ world_init(struct world *w, const char *const overrides[], bool ready)
 		.retire = on_retire,
 		.stuck = on_retire,
 		.want = on_want,
+		.has_loader = on_has_loader,
 		.yield = on_yield,
 		.done = on_done,
 		.ctx = w };

@@ -138,6 +138,27 @@ def stage(build):
     return _staged[0], _staged[0]
 
 
+def stage_with(build, instead):
+    """The programs, some of them replaced: {name: path below the build}."""
+    programs, modules = stage(build)
+    copy = tempfile.mkdtemp(prefix="tolsey-test-bin-")
+    atexit.register(shutil.rmtree, copy, True)
+    os.chmod(copy, 0o755)
+    for name in ("tolseyd", "tolsey-net", "tolsey-scan", "tolsey-ctl",
+                 "tolseyctl"):
+        shutil.copy(os.path.join(programs, name), copy)
+    for name, path in instead.items():
+        shutil.copy(os.path.join(build, path), os.path.join(copy, name))
+    # tolseyd of a build finds its modules from where it stands
+    return copy, modules or build + "/modules"
+
+
+# Scans do what objects that begin with "FAULT:WORD " say (tests/faults).
+FAULTY_SCAN = {"tolsey-scan": "tests/faults/tolsey-faultscan"}
+NO_MEMFD = {"tolsey-net": "tests/faults/tolsey-net-no-memfd"}
+NO_FILES = {"tolsey-net": "tests/faults/tolsey-net-no-files"}
+
+
 class Server:
     """What both servers have in common."""
     name = "server"
@@ -252,8 +273,10 @@ class Tolsey(Server):
     name = "tolseyd"
 
     def __init__(self, config="", database=True, wait=True, workers=2,
-                 args=(), services="", over_tls=False, passed=(), under=()):
-        """under: a program and its arguments that start it."""
+                 args=(), services="", over_tls=False, passed=(), under=(),
+                 instead=None):
+        """under: a program and its arguments that start it. instead: see
+        stage_with()."""
         super().__init__()
         if over_tls or icap.OVER_TLS:
             self.tls_port = free_port()
@@ -267,7 +290,9 @@ class Tolsey(Server):
             self.user = user("tolsey", "nobody")
             self.scan_user = user("tolsey-scan", "daemon")
             shutil.chown(self.spool, self.user)
-        self.programs, self.modules = stage(find_build())
+        self.programs, self.modules = (
+            stage_with(find_build(), instead) if instead
+            else stage(find_build()))
         self.conf = self.path("tolsey.conf")
         self.args = list(args)
         self.passed = passed
@@ -335,9 +360,9 @@ class Tolsey(Server):
         return self.processes("tolsey-net")
 
     def loaders(self):
-        up = parents()
+        up = parents()  # what is forked after that is not looked at
         return [p for p in self.processes("tolsey-scan")
-                if program(up.get(p, 0)) != "tolsey-scan"]
+                if p in up and program(up[p]) != "tolsey-scan"]
 
     def scan_workers(self):
         """Forked by a loader; they outlive it as children of the parent."""
