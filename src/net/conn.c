@@ -21,6 +21,8 @@
 #define CONN_READS_PER_TURN 4
 #define CONN_MAX_REFUSED 256 /* beside those served; more hear nothing */
 #define CONN_MAX_IDLE_WORKS 64
+#define CONN_FREE_MEMORY ((uint64_t)8192) /* of a request, not charged */
+#define CONN_KEEP ((size_t)4096) /* of a buffer, for the next request */
 #define KEEPALIVE_IDLE_S 120
 #define KEEPALIVE_INTERVAL_S 30
 #define KEEPALIVE_PROBES 4
@@ -120,6 +122,7 @@ work_free(struct conn_work *w)
 	free(w);
 }
 
+/* Small requests are not worth the arithmetic. */
 void
 conn_work_charge(struct conn *c)
 {
@@ -127,6 +130,7 @@ conn_work_charge(struct conn *c)
 	uint64_t now = w->rx.head.cap + w->rx.chunk.line.cap +
 		       w->rx.chunk.trailer.cap + w->in.cap + w->out.bytes.cap;
 
+	now = now > CONN_FREE_MEMORY ? now - CONN_FREE_MEMORY : 0;
 	if (now > w->charged)
 		spool_pool_charge(c->pool->core->spool, now - w->charged);
 	else if (now < w->charged)
@@ -146,13 +150,17 @@ conn_work_put(struct conn *c)
 	if (w->charged > 0)
 		spool_pool_discharge(p->core->spool, w->charged);
 	w->charged = 0;
-	icap_rx_finish(&w->rx);
+	if (!icap_rx_is_idle(&w->rx))
+		icap_rx_finish(&w->rx);
 	if (p->nworks == CONN_MAX_IDLE_WORKS || w->rx.err != PROTO_OK) {
 		work_free(w);
 		return;
 	}
-	buf_free(&w->in);
-	outq_free(&w->out);
+	if (w->in.cap > CONN_KEEP)
+		buf_free(&w->in);
+	buf_reset(&w->in);
+	if (outq_pending(&w->out) > 0 || w->out.bytes.cap > CONN_KEEP)
+		outq_free(&w->out);
 	TAILQ_INSERT_HEAD(&p->works, w, link);
 	p->nworks++;
 }
@@ -343,6 +351,7 @@ admit(struct conn *c)
 {
 	c->refusal = judge(c);
 	c->access_version = c->pool->access_version;
+	c->host.trusted = access_trusts(c->pool->access, &c->peer);
 	if (c->refusal == PROTO_OK) {
 		c->served = true;
 		c->pool->served++;

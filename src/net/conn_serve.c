@@ -89,6 +89,7 @@ still_allowed(struct conn *c)
 		return false;
 	}
 	c->access_version = p->access_version;
+	c->host.trusted = access_trusts(p->access, &c->peer);
 	return true;
 }
 
@@ -105,7 +106,6 @@ begin_transaction(struct conn *c)
 		refuse(c, PROTO_ERR_FORBIDDEN);
 		return false;
 	}
-	c->host.trusted = access_trusts(c->pool->access, &c->peer);
 	c->tx = tx_new(c->pool->core, &c->host, &w->rx, &w->out);
 	if (c->tx == NULL) {
 		refuse(c, PROTO_ERR_INTERNAL);
@@ -198,8 +198,8 @@ feed(struct conn *c, struct slice *in)
 		if (!handle_event(c, ev, body))
 			return;
 	}
-	conn_work_charge(c);
 	if (c->tx == NULL && icap_rx_in_head(&c->work->rx)) {
+		conn_work_charge(c);
 		if (c->head_since_us == 0)
 			c->head_since_us = clock_mono_us();
 		starve(c);
