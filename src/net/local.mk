@@ -64,3 +64,13 @@ tests_unit_test_tx_generation_SOURCES = tests/unit/test_tx_generation.c
 tests_unit_test_tx_generation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)
 tests_unit_test_tx_generation_LDADD = src/libtxworld.a $(NET_LIBS) $(CMOCKA_LIBS)
 endif
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_transport_tls tests/unit/test_access
+TESTS += tests/unit/test_transport_tls tests/unit/test_access
+tests_unit_test_transport_tls_SOURCES = tests/unit/test_transport_tls.c
+tests_unit_test_transport_tls_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_transport_tls_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_access_SOURCES = tests/unit/test_access.c
+tests_unit_test_access_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_access_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+endif
