@@ -372,12 +372,14 @@ def idle_connections_cost_little():
         each, took = idle(s.client, s, count)
         note("%d idle connections: %.2f KiB each; OPTIONS %.0f us, %.0f us "
              "without them" % (count, each, took, quiet))
-        check(each < 4, "%.1f KiB each" % each)
+        with open(os.path.join(s.programs, "tolsey-net"), "rb") as f:
+            more = 8 if b"__asan_init" in f.read() else 1
+        check(each < 4 * more, "%.1f KiB each" % each)
         check(took < 3 * quiet + 300, "%.0f us instead of %.0f us" % (
             took, quiet))
         each, _ = idle(s.tls_client, s, 500)
         note("500 idle connections over TLS: %.1f KiB each" % each)
-        check(each < 64, "%.1f KiB each over TLS" % each)
+        check(each < 64 * more, "%.1f KiB each over TLS" % each)
     finally:
         s.close()
 

@@ -396,15 +396,12 @@ def reload_while_a_download_runs():
     folder = certs().dir
     for name in ("first", "second"):
         certs().signed(name, "ca", "IP:127.0.0.1")
-    s = tolsey.Tolsey("TlsCertificate %s/now.pem\nTlsKey %s/now.key" % (
-        folder, folder), wait=False, over_tls=True)
 
     def use(name):
         for end in (".pem", ".key"):
             shutil.copy(certs().path(name + end), certs().path("now" + end))
             os.chmod(certs().path("now" + end), 0o644)
     use("first")
-    s.close() if s.process.poll() is None else s.remove()
     s = tolsey.Tolsey("TlsCertificate %s/now.pem\nTlsKey %s/now.key" % (
         folder, folder), over_tls=True)
     try:
