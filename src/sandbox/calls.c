@@ -34,12 +34,14 @@ static const struct row {
 	const char *name;
 	unsigned int roles;
 	enum condition when;
-	int error; /* 0: permitted; an errno; KILLS */
+	int error; /* 0: permitted; an errno; KILLS, IGNORED */
 } rows[] = {
 #define KILLS -1
+#define IGNORED -2
 #define CALL(name, roles) { #name, roles, ALWAYS, 0 },
 #define CALL_WHEN(name, roles, when) { #name, roles, when, 0 },
 #define CALL_FAILS(name, roles, error) { #name, roles, ALWAYS, error },
+#define CALL_IGNORED(name, roles) { #name, roles, ALWAYS, IGNORED },
 #define CALL_KILLS(name, roles) { #name, roles, ALWAYS, KILLS },
 #include "sandbox/syscalls.def"
 };
@@ -129,6 +131,8 @@ add_row(scmp_filter_ctx f, const struct row *r)
 		return 0;
 	if (r->error == KILLS)
 		rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, nr, 0);
+	else if (r->error == IGNORED)
+		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(0), nr, 0);
 	else if (r->error != 0)
 		rc = seccomp_rule_add(
 		    f, SCMP_ACT_ERRNO((uint32_t)r->error), nr, 0);

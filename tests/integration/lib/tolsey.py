@@ -275,8 +275,8 @@ class Tolsey(Server):
     def __init__(self, config="", database=True, wait=True, workers=2,
                  args=(), services="", over_tls=False, passed=(), under=(),
                  instead=None):
-        """under: a program and its arguments that start it. instead: see
-        stage_with()."""
+        """under: a program and its arguments that start it; {dir} in them is
+        the folder of this server. instead: see stage_with()."""
         super().__init__()
         if over_tls or icap.OVER_TLS:
             self.tls_port = free_port()
@@ -334,7 +334,8 @@ class Tolsey(Server):
 
     def start(self):
         program = os.path.join(self.programs, "tolseyd")
-        self.spawn(self.under + [program, "-F", "-c", self.conf] + self.args,
+        under = [word.replace("{dir}", self.dir) for word in self.under]
+        self.spawn(under + [program, "-F", "-c", self.conf] + self.args,
                    self.passed)
 
     def hup(self, timeout=15):
