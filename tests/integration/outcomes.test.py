@@ -266,9 +266,10 @@ def larger_than_the_engine_can():
 
 @case()
 def timeout_of_the_scan():
-    page = b"<html><body>" + b"<p class=x>text <b>and</b> more</p>" * 560000
+    page = b"<html><body>" + b"<p class=x>text <b>and</b> more</p>" * 150000
     before = len(server().access())
-    answer = send("quick", page)
+    answer = send("quick", archive(*[("%d.html" % i, page)
+                                     for i in range(30)]))
     found("quick", "timeout", before)
     eq(status_of(answer), "error", "answer")
 
