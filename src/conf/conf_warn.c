@@ -127,6 +127,18 @@ warn_alone(const struct conf *c, size_t i, struct conf_errors *w)
 	    !said_before(c, i, CONF_ID_scan_timeout, CONF_ID_scan_timeout))
 		warn_service(w, s, "ScanTimeout",
 		    "longer than ShutdownTimeout; a shutdown can cut a scan");
+	if (c->worker_temp_size > 0 && s->max_file_size > c->worker_temp_size &&
+	    !said_before(c, i, CONF_ID_max_file_size, CONF_ID_max_file_size))
+		warn_service(w, s, "MaxFileSize",
+		    "larger than WorkerTempSize; a member of a size between "
+		    "ends as failed");
+	if (c->worker_temp_size > 0 &&
+	    s->max_decoded_size > c->worker_temp_size &&
+	    !said_before(
+		c, i, CONF_ID_max_decoded_size, CONF_ID_max_decoded_size))
+		warn_service(w, s, "MaxDecodedSize",
+		    "larger than WorkerTempSize; a body that decodes to a "
+		    "size between ends as failed");
 	if (s->monitor)
 		warn_service(w, s, "Monitor on",
 		    "everything is passed, malware too; it is only reported");
@@ -168,6 +180,10 @@ warn_useless(const struct conf_service *s, struct conf_errors *w)
 		s->structured_data_detection))
 		warn_service(w, s, "HeuristicAlerts no",
 		    "other directives ask for heuristics");
+	if (!s->alert_encrypted &&
+	    (!s->alert_encrypted_archive || !s->alert_encrypted_doc))
+		warn_service(w, s, "AlertEncrypted no",
+		    "encrypted archives or documents pass as clean");
 	if (!s->structured_data_detection && s->structured_ssn_stripped)
 		warn_service(w, s, "StructuredSSNFormatStripped yes",
 		    "without StructuredDataDetection it does nothing");

@@ -86,11 +86,12 @@ nth_sector(struct cfb *c, uint32_t n, uint64_t index)
 static bool
 entry_at(const struct cfb *c, struct slice s, size_t at, struct cfb_entry *e)
 {
-	const char *p = s.p + at;
+	const char *p;
 	size_t bytes;
 
 	if (at + ENTRY > s.len)
 		return false;
+	p = s.p + at;
 	*e = (struct cfb_entry){ .type = (unsigned char)p[66] };
 	bytes = le(p + 64, 2);
 	if (bytes > 64)

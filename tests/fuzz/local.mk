@@ -2,7 +2,8 @@
 # --enable-fuzzers (by `make fuzz`) the same programs are libFuzzer's.
 FUZZ_REPLAYS = tests/fuzz/replay_icap_rx tests/fuzz/replay_heads \
   tests/fuzz/replay_chunk tests/fuzz/replay_msg tests/fuzz/replay_conf \
-  tests/fuzz/replay_decode tests/fuzz/replay_multipart tests/fuzz/replay_embedded
+  tests/fuzz/replay_decode tests/fuzz/replay_multipart tests/fuzz/replay_embedded \
+  tests/fuzz/replay_looks
 if HAVE_CMOCKA
 FUZZ_REPLAYS += tests/fuzz/replay_tx
 endif
@@ -48,6 +49,11 @@ tests_fuzz_replay_multipart_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_multipart.c
 tests_fuzz_replay_multipart_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"multipart"'
 tests_fuzz_replay_multipart_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_replay_multipart_LDADD = $(UNPACK_LIBS) $(BASE_LIBS)
+tests_fuzz_replay_looks_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_looks.c \
+  src/engine/cfb.h src/engine/cfb.c src/engine/looks.h src/engine/looks.c
+tests_fuzz_replay_looks_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"looks"'
+tests_fuzz_replay_looks_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_looks_LDADD = $(BASE_LIBS)
 tests_fuzz_replay_embedded_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_embedded.c
 tests_fuzz_replay_embedded_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"embedded"'
 tests_fuzz_replay_embedded_LDFLAGS = $(FUZZ_LDFLAGS)

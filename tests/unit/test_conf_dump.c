@@ -347,6 +347,16 @@ warnings(void **state)
 	    "scanned, and passes as clean\n"
 	    "service echo: ScanPDF no: what such files contain is not "
 	    "scanned, and passes as clean\n");
+	warns("AlertEncrypted no",
+	    "service avscan: AlertEncrypted no: encrypted archives or "
+	    "documents pass as clean\n"
+	    "service echo: AlertEncrypted no: encrypted archives or "
+	    "documents pass as clean\n");
+	warns("WorkerTempSize 1999M",
+	    "service avscan: MaxFileSize: larger than WorkerTempSize; a "
+	    "member of a size between ends as failed\n"
+	    "service avscan: MaxDecodedSize: larger than WorkerTempSize; a "
+	    "body that decodes to a size between ends as failed\n");
 	warns("IncludePUA Win",
 	    "IncludePUA, ExcludePUA: without DetectPUA they do nothing\n");
 	warns("PCREMatchLimit 1000",
