@@ -32,8 +32,7 @@ range_at(const struct outq *q, unsigned int i)
 bool
 outq_has_room(const struct outq *q)
 {
-	return q->nranges < OUTQ_MAX_RANGES &&
-	       q->bytes.len < OUTQ_MAX_BYTES / 2;
+	return q->nranges < OUTQ_MAX_RANGES && q->bytes.len < OUTQ_ROOM;
 }
 
 int

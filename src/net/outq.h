@@ -10,7 +10,9 @@
 #include "base/buf.h"
 #include "net/spool.h"
 
-#define OUTQ_MAX_BYTES ((size_t)1 << 20)
+/* An answer with the largest encapsulated head (MaxHttpHead) fits. */
+#define OUTQ_MAX_BYTES ((size_t)8 << 20)
+#define OUTQ_ROOM ((size_t)1 << 19) /* with more there is no room */
 #define OUTQ_MAX_RANGES 64
 
 struct outq_range {

@@ -35,11 +35,12 @@ static bool
 is_text(const struct tx *tx)
 {
 	static const char *const types[] = { "html", "svg", "script", "css",
-		"xml" };
+		"xml", "unknown" };
 	struct slice t = tx_declared_type(tx);
 
-	if (t.len == 0)
-		return true; /* a client would sniff */
+	/* a client would sniff: none, none that is one, or "unknown" */
+	if (slice_find(t, '/') < 0 || slice_eq(t, SLICE_LIT("*/*")))
+		return true;
 	for (size_t i = 0; i < COUNTOF(types); i++)
 		for (size_t at = 0; at < t.len; at++)
 			if (slice_case_has_prefix(

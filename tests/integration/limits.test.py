@@ -440,4 +440,17 @@ def options_while_draining():
         s.close()
 
 
+@case()
+def largest_http_head_comes_back():
+    s = tolsey.Tolsey("MaxHttpHead 4M")
+    head = b"HTTP/1.1 200 OK\r\nX: %s\r\n\r\n" % (b"y" * 4000000)
+    try:
+        with s.client() as c:
+            answer = c.scan_response(b"hello", head, allow=None)
+            eq((answer.status, answer.body), (200, b"hello"), "answer")
+            check(answer.http == head, "the head changed")
+    finally:
+        s.close()
+
+
 main()

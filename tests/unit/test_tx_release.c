@@ -245,6 +245,34 @@ trickle_by_clock(void **state)
 	world_free(&w);
 }
 
+/* What a browser may take for a page goes out by 64 bytes at most. */
+static void
+less_of_text(void **state)
+{
+	static const char *const types[] = { "Content-Type: text/html",
+		"Content-Type: TEXT/JavaScript; charset=x",
+		"Content-Type: image/svg+xml", "Content-Type: text/css",
+		"Content-Type: application/unknown", "Content-Type: */*",
+		"Content-Type: text", "X-None: y" };
+	const char *const conf[] = { "StallPoke off", "BodyTimeout 1h", NULL };
+	char head[200];
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(types); i++) {
+		(void)snprintf(head, sizeof(head),
+		    "HTTP/1.1 200 OK\r\n%s\r\n\r\n", types[i]);
+		world_init(&w, conf, true);
+		begin(&w, "", head);
+		chunk(&w, 200000);
+		world_wait(&w, 16 * SECOND);
+		world_answer(&w, NULL, false);
+		world_wait(&w, 3000 * SECOND);
+		assert_int_equal(count_x(world_sent(&w)), 64);
+		world_free(&w);
+	}
+}
+
 /* A gate that could not look at everything stays shut. */
 static void
 incomplete_gate(void **state)
@@ -608,6 +636,7 @@ main(void)
 		cmocka_unit_test(many_pokes),
 		cmocka_unit_test(no_poke),
 		cmocka_unit_test(trickle_by_clock),
+		cmocka_unit_test(less_of_text),
 		cmocka_unit_test(incomplete_gate),
 		cmocka_unit_test(queued_gate),
 		cmocka_unit_test(queued_window),
