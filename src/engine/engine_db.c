@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +26,11 @@
 
 #define CVD_HEAD_LEN 512
 #define CVD_MAGIC "ClamAV-VDB"
-#define MAX_FILES 4096
+#define MAX_FILES 20000
+#define LINE_LEN (NAME_MAX + 100) /* of one file, in what is hashed */
 
 struct dbfile {
-	char name[128];
+	char name[NAME_MAX + 1];
 	int fd;
 	struct stat st;
 	bool container; /* .cvd or .cld with a valid head */
@@ -92,7 +94,7 @@ add_file(struct dbset *s, int dirfd, const char *path, const char *name)
 	struct dbfile *p;
 
 	if (s->n >= MAX_FILES || strlen(name) >= sizeof(f.name)) {
-		errno = ENAMETOOLONG;
+		errno = s->n >= MAX_FILES ? EMFILE : ENAMETOOLONG;
 		return -1;
 	}
 	p = reallocarray(s->files, s->n + 1, sizeof(*p));
@@ -221,34 +223,56 @@ dbset_free(struct dbset **s)
 }
 
 static bool
-file_same(const struct dbfile *a, const struct dbfile *b)
+stat_same(const struct stat *a, const struct stat *b)
 {
-	return strcmp(a->name, b->name) == 0 && a->st.st_dev == b->st.st_dev &&
-	       a->st.st_ino == b->st.st_ino && a->st.st_size == b->st.st_size &&
-	       a->st.st_mtim.tv_sec == b->st.st_mtim.tv_sec &&
-	       a->st.st_mtim.tv_nsec == b->st.st_mtim.tv_nsec &&
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
 	       /* which no one can set back, as they can the other */
-	       a->st.st_ctim.tv_sec == b->st.st_ctim.tv_sec &&
-	       a->st.st_ctim.tv_nsec == b->st.st_ctim.tv_nsec;
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* By its name, and by what our own descriptor says by now. */
+static bool
+file_same(const struct dbfile *f, int dirfd, const char *name)
+{
+	struct stat now;
+
+	return fstatat(dirfd, name, &now, 0) == 0 && stat_same(&f->st, &now) &&
+	       fstat(f->fd, &now) == 0 && stat_same(&f->st, &now);
+}
+
+static bool
+folder_same(const struct dbset *s, int fd)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *d;
+	size_t n = 0;
+	bool same = dir != NULL;
+
+	if (dir == NULL) {
+		(void)close(fd);
+		return false;
+	}
+	while ((d = readdir(dir)) != NULL)
+		n += sigfile_is_one(d->d_name);
+	for (size_t i = 0; same && i < s->n; i++)
+		same = file_same(&s->files[i], fd, s->files[i].name);
+	(void)closedir(dir);
+	return same && n == s->n;
 }
 
 bool
 dbset_same(const struct dbset *s)
 {
-	char err[256];
-	struct dbset *now = dbset_open(s->path, err, sizeof(err));
-	bool same = now != NULL && now->n == s->n;
+	int fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	for (size_t i = 0; same && i < s->n; i++) {
-		struct dbfile held = s->files[i];
-
-		/* also against what our own descriptor says by now */
-		same = fstat(held.fd, &held.st) == 0 &&
-		       file_same(&s->files[i], &held) &&
-		       file_same(&s->files[i], &now->files[i]);
-	}
-	dbset_free(&now);
-	return same;
+	if (fd >= 0)
+		return folder_same(s, fd);
+	return errno == ENOTDIR && s->n == 1 &&
+	       file_same(&s->files[0], AT_FDCWD, s->path);
 }
 
 static size_t
@@ -386,7 +410,7 @@ dbset_describe(const struct dbset *s, char *text, size_t textlen,
 	struct buf lines, words;
 	int rc;
 
-	buf_init(&lines, (size_t)MAX_FILES * 256);
+	buf_init(&lines, (size_t)MAX_FILES * LINE_LEN);
 	buf_init(&words, 4096);
 	rc = describe_all(s, &lines, &words);
 	if (rc == 0)

@@ -31,6 +31,7 @@
 #include "scan/scan_tool.h"
 
 #define CHANNEL_FD 3
+#define DESCRIPTORS_MAX ((rlim_t)65536)
 #define CONF_TEXT_MAX ((size_t)16 << 20)
 #define CATEGORIES_MAX ((size_t)65536)
 #define END_NICE 19 /* to give back the memory of an engine takes a while */
@@ -72,6 +73,19 @@ refuse(struct scan *s, const char *why)
 	finish(s, EXIT_FAILURE);
 }
 
+/* All signature files are open while they are loaded; there may be many. */
+static void
+raise_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return;
+	r.rlim_cur =
+	    r.rlim_max > DESCRIPTORS_MAX ? DESCRIPTORS_MAX : r.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
 static void
 got_start(struct scan *s, const struct msg_start *m)
 {
@@ -83,6 +97,7 @@ got_start(struct scan *s, const struct msg_start *m)
 	s->started = true;
 	(void)snprintf(name, sizeof(name), "scan%u", m->instance);
 	log_init(name, LOG_INFO);
+	raise_descriptors();
 	/* so that workers that gave way may come back to normal */
 	(void)setrlimit(RLIMIT_NICE, &nice_back);
 	/* until it is confined; then at most the second of them is left */

@@ -12,7 +12,7 @@ import random
 import shutil
 import signal
 import statistics
-import subprocess
+import tempfile
 import threading
 import time
 
@@ -28,6 +28,20 @@ if tolsey.REFERENCE:
     sys.exit(0)
 
 OTHER = b"another marker 99x"
+
+
+def count_rows():
+    """Of the usual set: in all, and in tests.ndb."""
+    with tempfile.TemporaryDirectory() as folder:
+        samples.write_database(folder)
+        rows = {}
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name)) as f:
+                rows[name] = sum(1 for x in f if x.strip())
+    return sum(rows.values()), rows["tests.ndb"]
+
+
+ALL, PATTERNS = count_rows()
 
 
 def put(s, name, text, mode=0o644):
@@ -88,6 +102,8 @@ def asked_by_signals():
 def files_are_watched():
     """Files that come one after another are loaded once, when all is still;
     what is no signature file is none."""
+    if tolsey.sanitized():
+        skip("its waits are long, and shown without the sanitizers")
     s = tolsey.Tolsey("SelfCheck 1s")
     try:
         os.mkdir(os.path.join(s.db, "tmp.c0ffee"))
@@ -202,7 +218,7 @@ def false_alarm(s):
 
 def eicar_is_not_found(s):
     put(s, "eicar.hdb", "".join("%032x:68:Win.Test.EICAR_HDB-%d\n" % (i, i)
-                                for i in range(1, 5)))
+                                for i in range(1, 9)))
     for name in ("tests.ndb", "tests.hdb"):
         os.rename(os.path.join(s.db, name), s.path("kept-" + name))
     return ["self-test", "EICAR"]
@@ -210,7 +226,7 @@ def eicar_is_not_found(s):
 
 def too_few(s):
     os.rename(os.path.join(s.db, "tests.hdb"), s.path("kept-tests.hdb"))
-    return ["2 signatures", "MinSignatures"]
+    return ["%d signatures" % PATTERNS, "MinSignatures"]
 
 
 def unreadable_file(s):
@@ -246,7 +262,7 @@ def restore(s):
 def bad_sets_change_nothing():
     """The old generation's workers scan on, and log, status and metrics have
     the reason."""
-    s = tolsey.Tolsey("SelfCheck 0\nMinSignatures 3")
+    s = tolsey.Tolsey("SelfCheck 0\nMinSignatures %d" % ALL)
     needs_root = (unreadable_file, unreadable_folder)
     try:
         first, workers = tag(s), s.scan_workers()
@@ -312,7 +328,7 @@ def official_files_only():
 def slow_server(config=""):
     """One whose load takes a second or more."""
     s = tolsey.Tolsey("SelfCheck 0\n" + config)
-    gendb.link_into(s.db, 30 if tolsey.sanitized() else 150)
+    gendb.link_into(s.db, 150)
     return s
 
 
@@ -330,10 +346,12 @@ def loader_killed_or_stopped_while_it_loads():
         for number, word in ((signal.SIGKILL, "signal 9"),
                              (signal.SIGSEGV, "signal 11"),
                              (signal.SIGSTOP, "LoadTimeout")):
+            if number == signal.SIGSEGV and tolsey.sanitized():
+                continue  # they catch it
             before = s.loaders()
             s.kill(s.pid, signal.SIGUSR2)
             pid = next_loader(s, before)
-            time.sleep(0.2)
+            time.sleep(0.1)
             s.kill(pid, number)
             wait_for(lambda: word in s.status()["last_reload_error"], 10,
                      "not reported: " + word)
@@ -403,6 +421,71 @@ def loader_killed_as_it_takes_over():
         wait_for(lambda: len(s.loaders()) == 1 and
                  len(s.scan_workers()) == 2, 20, "whole again")
         serves(s)
+    finally:
+        s.close()
+
+
+@case()
+def many_files_with_long_names():
+    """More than a process may usually have open."""
+    s = tolsey.Tolsey("SelfCheck 0")
+    try:
+        for i in range(2500):
+            put(s, "%s-%d.hdb" % ("n" * 180, i), "%032x:68:T.%d\n" % (i, i))
+        ok, text = s.reload_db()
+        check(ok, text)
+        status = s.status()
+        eq((status["signatures"], status["database"]), (ALL + 2500, "2502 files"),
+           "status")
+        first = tag(s)
+        put(s, "n" * 180 + "-77.hdb", "%032x:68:T.77\n" % 0x77777)
+        eq(s.reload_db()[0], True, "reload-db")
+        check(tag(s) != first, "one of them does not count")
+        serves(s)
+    finally:
+        s.close()
+
+
+@case()
+def folder_that_is_a_link_and_a_single_file():
+    s = tolsey.Tolsey("SelfCheck 0")
+    try:
+        os.symlink(s.db, s.path("link"))
+        for path, count in ((s.path("link"), ALL),
+                            (os.path.join(s.db, "tests.ndb"), PATTERNS)):
+            s.write_config("SelfCheck 1s\nDatabaseDirectory " + path)
+            s.kill(s.pid, signal.SIGHUP)
+            wait_for(lambda: s.status()["signatures"] == count, 10,
+                     path + ": " + s.status()["last_reload_error"])
+            serves(s)
+        with open(os.path.join(s.db, "tests.ndb"), "a") as f:
+            f.write(row("Tests.Other", OTHER))
+        wait_for(lambda: found(s), 10, "a change of the one file is not seen")
+    finally:
+        s.close()
+
+
+@case()
+def status_and_metrics_tell_the_age():
+    s = tolsey.Tolsey("SelfCheck 0")
+    try:
+        made = int(time.time()) - 5 * 86400
+        for name in os.listdir(s.db):
+            os.utime(os.path.join(s.db, name), (made, made))
+        eq(s.reload_db()[0], True, "reload-db")
+        status, now = s.status(), time.time()
+        eq(status["made"], made, "made")
+        check(now - 30 < status["last_reload"] <= now + 1, "last_reload")
+        check(1000000 < status["memory"] < 1e9, "memory %d" %
+              status["memory"])
+        text = s.control("status").stdout
+        check(", 5d 00:00:" in text and "last reload  ok, " in text, text)
+        for name, want in (("signatures_built_timestamp_seconds", made),
+                           ("signatures_memory_bytes", status["memory"]),
+                           ("signatures_load_failed", 0),
+                           ("signatures_loading", 0), ("signatures", ALL),
+                           ("generation", 2), ("reloads_total", 2)):
+            eq(s.metric(name), want, name)
     finally:
         s.close()
 
@@ -677,7 +760,8 @@ def nothing_grows():
         grown = s.pss() - memory
         note("%d reloads, %d scans: %.1f MB, %+.1f MB" % (
             reloads, scans, memory, grown))
-        check(grown < (60 if tolsey.sanitized() else 6),
+        # the sanitizers keep what was freed for a while
+        check(grown < (600 if tolsey.sanitized() else 6),
               "grew by %.1f MB" % grown)
         eq(s.metric("workers_lost_total"), 0, "lost workers")
     finally:
