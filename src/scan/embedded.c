@@ -8,10 +8,11 @@
 
 /*
  * Texts are full of hashes, signatures and tokens in base64, thousands in some
- * JSON, and pages of little pictures. What is short and has no look of a file
- * that does harm is scanned together with its like, at the cost of one file.
+ * JSON, and pages of little pictures. What has a length of theirs and no look
+ * of a file that does harm is scanned together with its like, at the cost of
+ * one file.
  */
-#define SMALL ((size_t)512)
+#define SMALL ((size_t)72) /* a signature of ECDSA */
 #define SMALL_PICTURE ((size_t)16384)
 #define GATHER_MAX ((size_t)1 << 20)
 
@@ -20,6 +21,13 @@ struct finding {
 	const struct content *outer;
 	struct stash one, small;
 };
+
+static bool
+has_length_of_hash(size_t len)
+{
+	return len <= SMALL || len == 96 || len == 128 || len == 256 ||
+	       len == 384 || len == 512;
+}
 
 /* Text, or the magic bytes of what does harm while it is small. */
 static bool
@@ -31,7 +39,13 @@ looks_like_file(struct slice s)
 		    4 },
 		{ "%PDF", 4 }, { "\x1f\x8b", 2 }, { "BZh", 3 }, { "Rar!", 4 },
 		{ "7z\xbc\xaf", 4 }, { "\xd0\xcf\x11\xe0", 4 },
-		{ "\x4c\0\0\0\x01\x14\x02", 7 }, { "\xca\xfe\xba\xbe", 4 } };
+		{ "\x4c\0\0\0\x01\x14\x02", 7 }, { "\xca\xfe\xba\xbe", 4 },
+		{ "\x28\xb5\x2f\xfd", 4 },
+		{ "\xfd"
+		  "7zXZ",
+		    5 },
+		{ "MSCF", 4 }, { "!<arch>", 7 }, { "SZDD", 4 },
+		{ "\x60\xea", 2 } };
 	size_t printable = 0;
 
 	for (size_t i = 0; i < COUNTOF(magics); i++)
@@ -80,11 +94,17 @@ scan_gathered(struct finding *g)
 	stash_reset(&g->small);
 }
 
+/* It begins like text, so that the first one's magic bytes are not its own. */
 static bool
 gather(struct finding *g, struct slice data)
 {
+	static const struct slice begin = SLICE_LIT("gathered:\n");
+
 	if (g->small.len + data.len > GATHER_MAX)
 		scan_gathered(g);
+	if (g->small.len == 0 &&
+	    stash_append(&g->small, begin.p, begin.len) != 0)
+		return false;
 	return stash_append(&g->small, data.p, data.len) == 0 &&
 	       stash_append(&g->small, "\n", 1) == 0;
 }
@@ -104,7 +124,7 @@ scan_item(struct finding *g, const struct embedded_item *it)
 		 : transfer_percent(it->raw, false, forms_sink, &g->one);
 	if (rc != DECODE_OK || stash_data(&g->one, &c.data) != 0)
 		return false;
-	if ((c.data.len < SMALL && !looks_like_file(c.data)) ||
+	if ((has_length_of_hash(c.data.len) && !looks_like_file(c.data)) ||
 	    is_small_picture(c.data))
 		return gather(g, c.data);
 	name_item(name, g->outer->part, it->name);

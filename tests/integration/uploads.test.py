@@ -385,4 +385,57 @@ def testfiles(how):
 for _how in FORMS:
     add_case("testfiles-" + _how, testfiles(_how))
 
+
+def good_files(each=4, look_at=60000):
+    """Some of each kind that this machine has, none larger than 1 MB."""
+    kinds = {k: [] for k in (".gz", ".so", "", ".png", ".ttf", ".html",
+                             ".json", ".xml", ".js", ".py", ".a", ".jpg",
+                             ".svg", ".css", ".pdf", ".txt")}
+    for top in ("/usr/share/doc", "/usr/bin", "/usr/lib", "/usr/share"):
+        for base, folders, names in os.walk(top):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.join(base, name)
+                some = kinds.get(os.path.splitext(name)[1].lower())
+                if (some is not None and len(some) < each * 8 and
+                        os.path.isfile(path) and not os.path.islink(path) and
+                        100 < os.path.getsize(path) < 1 << 20):
+                    some.append(path)
+            look_at -= len(names)
+            if look_at < 0:
+                break
+    return [n for some in kinds.values() for n in some[::8]]
+
+
+@case(timeout=120)
+def good_files_stay_clean():
+    """Whatever is clean as it is, is clean in every form, and in a preview."""
+    names, wrong, count = good_files(), [], 0
+    check(len(names) > 20, "%d files" % len(names))
+    inner = samples.text(2000)
+    extra = {"a.zip": samples.zipped(inner, before=3000),
+             "a.gz": samples.gzipped(inner), "a.zst": samples.zstded(inner)}
+    with server().client() as c:
+        for name in names + sorted(extra):
+            data = extra.get(name)
+            if data is None:
+                with open(name, "rb") as f:
+                    data = f.read()
+            if send(c, data, "application/octet-stream").status != 204:
+                continue
+            count += 1
+            base = os.path.basename(name)
+            for how in sorted(FORMS):
+                coding, body, type_ = FORMS[how](base, data)
+                more = ("Content-Encoding: %s\r\n" % coding if coding
+                        else "")
+                head = ("POST http://origin.test/up HTTP/1.1\r\n"
+                        "Host: origin.test\r\nContent-Type: %s\r\n%s\r\n" % (
+                            type_, more)).encode()
+                if c.scan_request(body, head, preview=4096).status != 204:
+                    wrong.append((how, name))
+    note("%d files" % count)
+    eq([(w, server().access()[-1]) for w in wrong], [], "not clean")
+    check(count * 10 >= len(names) * 9, "%d of %d" % (count, len(names)))
+
 main()

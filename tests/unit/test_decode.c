@@ -491,6 +491,19 @@ deflate_of_both_kinds(void **state)
 	buf_free(&b);
 }
 
+/* Members that do not compress. */
+static void
+add_noise_members(struct buf *b, size_t n)
+{
+	char noise[65536];
+	uint32_t x = 7;
+
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (char)((x = x * 1103515245 + 12345) >> 24);
+	for (; n > 0; n -= sizeof(noise))
+		squeeze(b, noise, sizeof(noise), MAX_WBITS + 16);
+}
+
 static void
 bombs(void **state)
 {
@@ -513,6 +526,16 @@ bombs(void **state)
 	assert_true(out.len >= DECODE_RATIO_FREE);
 	buf_free(&out);
 	gives(&a, twice, 1, zeros, size);
+	/* it is seen while much input is still to come */
+	b = bytes_of(a.p, a.len);
+	for (int i = 1; i < 20; i++)
+		add(&b, a.p, a.len);
+	add_noise_members(&b, (size_t)8 << 20);
+	assert_int_equal(
+	    decode_within(&b, twice, 1, &flat, &out), DECODE_LIMIT);
+	assert_in_range(out.len, DECODE_BEGIN_FREE, DECODE_BEGIN_FREE + size);
+	buf_free(&out);
+	buf_free(&b);
 	/* the ratio is that of the whole, not of each */
 	b = squeezed(a.p, a.len, MAX_WBITS + 16);
 	assert_true(b.len < a.len / 10);

@@ -6,10 +6,13 @@
 
 #include "engine/unpack/stage.h"
 
+#define FEED ((size_t)65536)
+
 struct decoding {
 	const struct decode_job *job;
 	struct stage stages[SCAN_MAX_CODINGS];
 	size_t n;
+	size_t fed; /* of the input, so far */
 };
 
 static const struct stage_ops *const known[SCAN_NCODINGS] = {
@@ -25,16 +28,22 @@ static const struct stage_ops *const known[SCAN_NCODINGS] = {
 	[SCAN_CODING_CHUNKED] = &stage_chunked,
 };
 
+static bool
+over_ratio(uint64_t out, uint64_t free, uint64_t in, uint32_t max)
+{
+	return out > free && (out - free) / (in + 1) > max;
+}
+
 /* Each stage's output is measured against what came in from outside. */
 static enum decode_rc
-check_limits(const struct decode_job *j, uint64_t out)
+check_limits(const struct decoding *d, uint64_t out)
 {
+	const struct decode_job *j = d->job;
 	const struct decode_limits *l = j->limits;
 
-	if (out > l->max_size)
-		return DECODE_LIMIT;
-	if (out > DECODE_RATIO_FREE &&
-	    (out - DECODE_RATIO_FREE) / (j->in.len + 1) > l->max_ratio)
+	if (out > l->max_size ||
+	    over_ratio(out, DECODE_RATIO_FREE, j->in.len, l->max_ratio) ||
+	    over_ratio(out, DECODE_BEGIN_FREE, d->fed, l->max_ratio))
 		return DECODE_LIMIT;
 	return DECODE_OK;
 }
@@ -47,7 +56,7 @@ stage_put(struct stage *s, const void *p, size_t n)
 
 	if (n == 0)
 		return DECODE_OK;
-	rc = check_limits(j, s->out + n);
+	rc = check_limits(s->all, s->out + n);
 	if (rc != DECODE_OK)
 		return rc;
 	s->out += n;
@@ -124,11 +133,17 @@ open_stages(struct decoding *d)
 static enum decode_rc
 run_stages(struct decoding *d)
 {
-	const struct decode_job *j = d->job;
+	struct slice in = d->job->in;
 	struct stage *first = &d->stages[0];
-	enum decode_rc rc =
-	    first->ops->feed(first, (const unsigned char *)j->in.p, j->in.len);
+	enum decode_rc rc = DECODE_OK;
 
+	while (d->fed < in.len && rc == DECODE_OK) {
+		size_t n = in.len - d->fed < FEED ? in.len - d->fed : FEED;
+
+		d->fed += n;
+		rc = first->ops->feed(
+		    first, (const unsigned char *)in.p + d->fed - n, n);
+	}
 	for (size_t i = 0; i < d->n && rc == DECODE_OK; i++)
 		rc = d->stages[i].ops->end(&d->stages[i]);
 	for (size_t i = 0; i < d->n && rc == DECODE_OK; i++)

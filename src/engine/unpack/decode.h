@@ -25,9 +25,15 @@ enum decode_rc {
 };
 struct decode_limits {
 	uint64_t max_size;
-	uint32_t max_ratio; /* out : in, beyond the first DECODE_RATIO_FREE */
+	/*
+	 * out : in, where DECODE_RATIO_FREE bytes of output do not count; and
+	 * at any point on the way, where DECODE_BEGIN_FREE do not: a bomb need
+	 * not go off to be known, but what begins with zeros is none yet.
+	 */
+	uint32_t max_ratio;
 };
 #define DECODE_RATIO_FREE ((uint64_t)16 << 20)
+#define DECODE_BEGIN_FREE ((uint64_t)64 << 20)
 /* Takes decoded bytes. Anything but DECODE_OK ends the decoding with that. */
 typedef enum decode_rc (*decode_sink)(void *ctx, const void *p, size_t len);
 
