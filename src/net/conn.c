@@ -23,6 +23,7 @@
 #define CONN_MAX_IDLE_WORKS 64
 #define CONN_FREE_MEMORY ((uint64_t)8192) /* of a request, not charged */
 #define CONN_KEEP ((size_t)4096) /* of a buffer, for the next request */
+#define DRAIN_HANDSHAKE_US 1000000
 #define KEEPALIVE_IDLE_S 120
 #define KEEPALIVE_INTERVAL_S 30
 #define KEEPALIVE_PROBES 4
@@ -670,14 +671,16 @@ conn_pool_free(struct conn_pool *p)
 void
 conn_pool_drain(struct conn_pool *p)
 {
+	uint64_t soon = clock_mono_us() + DRAIN_HANDSHAKE_US;
 	struct conn *c, *next;
 
 	TAILQ_FOREACH_SAFE(c, &p->conns, link, next)
 	{
 		if (c->phase == CONN_PROXY)
 			conn_close(c, false);
-		else if (c->phase == CONN_OPEN && c->tx == NULL &&
-			 (c->work == NULL || !icap_rx_in_request(&c->work->rx)))
-			conn_linger(c);
+		else if (c->phase == CONN_HANDSHAKE && c->timer.at_us > soon)
+			conn_arm(c, soon);
+		else if (c->phase == CONN_OPEN && c->tx == NULL)
+			conn_kick(c); /* it ends soon, if nothing comes */
 	}
 }

@@ -14,7 +14,12 @@
 /* A head may grow so far when memory is short. */
 #define CONN_SMALL_HEAD ((size_t)4096)
 #define CONN_BULK ((uint64_t)262144) /* a larger body is no hurry */
-#define CONN_DRAIN_IDLE_US 1000000
+/*
+ * An idle connection ends so soon when we drain: not at once, since a request
+ * may be in the socket already.
+ */
+#define CONN_DRAIN_IDLE_US 100000
+#define CONN_DRAIN_FRESH_US 500000 /* no request came yet */
 
 /* One answer straight from the connection, without a transaction. */
 static void
@@ -273,7 +278,8 @@ arm_timer(struct conn *c)
 	} else if (c->head_since_us != 0) {
 		conn_arm(c, c->head_since_us + conf->head_timeout * 1000);
 	} else if (c->pool->core->draining) {
-		conn_arm(c, now + CONN_DRAIN_IDLE_US);
+		conn_arm(c, now + (c->requests > 0 ? CONN_DRAIN_IDLE_US
+						   : CONN_DRAIN_FRESH_US));
 	} else {
 		conn_arm(c, now + conf->keep_alive_timeout * 1000);
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -15,6 +16,7 @@
 #include "sys/proc.h"
 
 #define CONF_TEXT_MAX ((size_t)16 << 20)
+#define TLS_FILE_MAX ((off_t)4 << 20) /* net takes no more */
 
 static int
 tell(const struct feed *f, uint16_t type, const void *payload, int fd)
@@ -285,15 +287,22 @@ feed_tls_file(const struct feed *f, enum msg_tls_kind kind,
     const char *directive, const char *path, char *why, size_t len)
 {
 	struct msg_tls_file m = { .kind = kind };
+	const char *what = NULL;
+	struct stat st;
 	int fd, rc;
 
 	if (path[0] == '\0')
 		return 0;
 	/* not to wait for a pipe */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd == -1) {
-		(void)snprintf(
-		    why, len, "%s %s: %s", directive, path, strerror(errno));
+	if (fd == -1 || fstat(fd, &st) == -1)
+		what = strerror(errno);
+	else if (!S_ISREG(st.st_mode) || st.st_size > TLS_FILE_MAX)
+		what = "not a regular file of at most 4 MiB";
+	if (what != NULL) {
+		(void)snprintf(why, len, "%s %s: %s", directive, path, what);
+		if (fd != -1)
+			(void)close(fd);
 		return -1;
 	}
 	rc = tell(f, MSG_TLS_FILE, &m, fd);

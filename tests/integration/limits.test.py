@@ -414,6 +414,37 @@ def options_while_every_worker_is_busy():
 
 
 @case()
+def request_that_is_under_way_when_a_net_is_replaced():
+    """Neither it nor the handshake of a slow client is lost; one that says
+    nothing does not hold up the end."""
+    s = tolsey.Tolsey(over_tls=True)
+    try:
+        old = s.nets()
+        fresh = s.client(10)
+        mute = icap.Icap(("127.0.0.1", s.tls_port), 10)
+        time.sleep(0.2)
+        for pid in old:
+            s.kill(pid, signal.SIGSTOP)  # it is told, and looks later
+        s.write_config("Module clamav_scan\nModule echo")
+        s.kill(s.pid, signal.SIGHUP)
+        wait_for(lambda: len(s.nets()) > len(old), 15, "no new net")
+        wait_for(lambda: s.options_status() == 200, 15, "it does not serve")
+        fresh.send(OPTIONS)
+        for pid in old:
+            s.kill(pid, signal.SIGCONT)
+        check(fresh.read().status in (200, 503), "no answer")
+        fresh.close()
+        start = time.monotonic()
+        wait_for(lambda: not set(old) & set(s.nets()), 10, "the old net stays")
+        check(time.monotonic() - start < 4, "the old net stays too long")
+        mute.close()
+    finally:
+        for pid in s.nets():
+            os.kill(pid, signal.SIGCONT)
+        s.close()
+
+
+@case()
 def options_while_draining():
     s = tolsey.Tolsey(over_tls=True)
     late = [s.client(10), s.tls_client(10)]

@@ -461,7 +461,7 @@ def wrong_files_are_configuration_errors():
             ({"TlsCertificate": "/nowhere"}, "/nowhere: No such file"),
             ({"TlsCertificate": path("garbage")}, "garbage: there is no cert"),
             ({"TlsCertificate": path("client.pem")}, "does not belong"),
-            ({"TlsCertificate": certs().dir}, "there is no certificate"),
+            ({"TlsCertificate": certs().dir}, "not a regular file"),
             ({"TlsKey": path("server.pem")}, "there is no private key"),
             ({"TlsKey": path("locked.key")}, "has a passphrase"),
             ({"TlsClientCA": path("server.key")}, "there is no certificate"),
