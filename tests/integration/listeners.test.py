@@ -297,6 +297,69 @@ def header_of_a_load_balancer():
         s.close()
 
 
+class HAProxy:
+    """With the example, but for its addresses."""
+
+    def __init__(self, s):
+        if not shutil.which("haproxy"):
+            skip("HAProxy is not installed")
+        self.port, self.tls_port = tolsey.free_port(), tolsey.free_port()
+        with open(os.path.join(tolsey.SOURCE, "etc",
+                               "haproxy.cfg.example")) as f:
+            text = f.read()
+        for old, new in (("192.0.2.1:1344", self.port),
+                         ("192.0.2.1:11344", self.tls_port),
+                         ("192.0.2.11:1344", s.port),
+                         ("192.0.2.11:11344", s.tls_port),
+                         ("192.0.2.12:1344", s.port),
+                         ("192.0.2.12:11344", s.tls_port)):
+            text = text.replace(" %s\n" % old, " 127.0.0.1:%d\n" % new)
+            text = text.replace(" %s " % old, " 127.0.0.1:%d " % new)
+        with open(s.path("haproxy.cfg"), "w") as f:
+            f.write(text.replace("inter 5s", "inter 200ms"))
+        self.log = open(s.path("haproxy.log"), "w+")
+        self.process = subprocess.Popen(
+            ["haproxy", "-db", "-f", s.path("haproxy.cfg")],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.log.seek(0)
+        text = self.log.read()
+        self.log.close()
+        return text
+
+
+@case()
+def behind_haproxy():
+    s = tolsey.Tolsey("ProxyProtocolFrom 127.0.0.1\nHeadTimeout 1s\n"
+                      "MinBodyRate 0\nAllowClients 127.0.0.1 127.0.0.9",
+                      wait=False, over_tls=True)
+    balancer = None
+    try:
+        wait_for(lambda: status(s.address, before=v2("127.0.0.1")) == 200, 30,
+                 "not ready")
+        balancer = HAProxy(s)
+        front = ("127.0.0.1", balancer.port)
+        wait_for(lambda: status(front) == 200, 15, "no answer through it")
+        for where, context in ((front, None), (
+                ("127.0.0.1", balancer.tls_port), tls.context())):
+            with icap.Icap(where, 20, context=context,
+                           source=("127.0.0.9", 0)) as c:
+                check(c.scan_response(samples.EICAR).infected, "EICAR passed")
+                body = samples.filler(3000000)
+                got = c.scan_response(body, allow=None)
+                eq((got.status, got.body == body), (200, True), "echo")
+        check('peer="127.0.0.9"' in s.access()[-1], s.access()[-1])
+        eq(status(front, source=("127.0.0.8", 0)), 403, "not allowed")
+        eq(s.metric("proxy_header_errors_total"), 0, "wrong headers")
+    finally:
+        said = balancer.close() if balancer else ""
+        s.close()
+    check("is UP" in said or "DOWN" not in said, said[-800:])
+
+
 # ---- who may, and who is believed ----
 
 @case()
