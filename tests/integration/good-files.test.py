@@ -294,11 +294,11 @@ def write_signatures(folder, files):
 
 def start():
     tolsey.only_tolsey()
-    s = tolsey.Tolsey(CONFIG, wait=False)
+    s = tolsey.Tolsey(CONFIG, wait=False, database=False)
+    s.restore_database()
     s.files = collect()
     s.rows = write_signatures(s.db, s.files)
-    s.control("reload-db")
-    s.wait_ready()
+    s.load_now()
     return s
 
 
@@ -391,6 +391,48 @@ def what_is_there_is_found_at_once():
         with server().client() as c:
             answer = c.scan_response(data, head_of(data, False), preview=cut)
             eq((answer.continued, answer.infected), (True, True), "unknown")
+
+
+def container(files):
+    """A .cud file, as sigtool makes it; official sets are alike."""
+    head = "ClamAV-VDB:28 Nov 2025 02-28 +0000:1:2:90:X:X:tests:1764297000"
+    info = head + "\n" + "".join("%s:%d:%s\n" % (
+        name, len(text), hashlib.sha256(text).hexdigest())
+        for name, text in files)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz",
+                      format=tarfile.USTAR_FORMAT) as t:
+        for name, text in [("COPYING", b"x"),
+                           ("tests.info", info.encode())] + files:
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            t.addfile(member, io.BytesIO(text))
+    return head.encode().ljust(512) + out.getvalue()
+
+
+@case(timeout=60)
+def rows_inside_a_container():
+    """The confined loader reads them; only their sizes ask for the rest."""
+    tolsey.only_tolsey()
+    s = tolsey.Tolsey(wait=False, database=False)
+    try:
+        path = os.path.join(s.db, "tests.cud")
+        with open(path, "wb") as f:
+            f.write(container([
+                ("tests.ndb", b"Tests.Marker:0:*:%s\n" %
+                 samples.MARKER.hex().encode()),
+                ("tests.fp", b"0" * 32 + b":30000:listed\n")]))
+        os.chmod(path, 0o644)
+        s.load_now()
+        for size, asked in ((30000, True), (30001, False)):
+            data = (samples.text(300) + samples.MARKER +
+                    samples.text(40000))[:size]
+            with s.client() as c:
+                answer = c.scan_response(data, head_of(data, True),
+                                         preview=4096)
+                eq((answer.continued, answer.infected), (asked, True), size)
+    finally:
+        s.close()
 
 
 main()

@@ -57,7 +57,7 @@ def service(action):
 def start():
     tolsey.only_tolsey()
     s = tolsey.Tolsey(
-        COMMON, wait=False, services="".join(service(a) for a in ACTIONS) +
+        COMMON, wait=False, database=False, services="".join(service(a) for a in ACTIONS) +
         "<Service quick>\nScanTimeout 300ms\nScanTimeoutMax 300ms\n"
         "OnTimeout error\n</Service>\n"
         "<Service silent>\nOnEncrypted block\nOnPua block\n"
@@ -69,8 +69,8 @@ def start():
         f.write("PUA.Tests.Unwanted:0:*:%s\nTests.Other:0:*:%s\n" % (
             PUA.hex(), OTHER.hex()))
     os.chmod(os.path.join(s.db, "pua.ndu"), 0o644)
-    s.control("reload-db")
-    s.wait_ready()
+    s.restore_database()
+    s.load_now()
     return s
 
 

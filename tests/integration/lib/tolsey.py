@@ -347,6 +347,13 @@ class Tolsey(Server):
         self.kill(self.pid, signal.SIGHUP)
         wait_for(lambda: count() > before, timeout, "HUP has no effect")
 
+    def load_now(self):
+        """Started with database=False: the files are all there now."""
+        def ready():
+            self.control("reload-db")
+            return self.options_status() == 200
+        wait_for(ready, 60, "not ready", pause=0.5)
+
     def restore_database(self):
         for name in ("tests.ndb", "tests.hdb"):
             os.rename(self.path(name), os.path.join(self.db, name))
