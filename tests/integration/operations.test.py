@@ -553,7 +553,8 @@ def metrics_count_what_happened():
         with s.client() as c:
             c.send(b"garbage\r\n\r\n")
             c.read()
-        want = {"respmod_total": 7, "reqmod_total": 1, "http_3xx_total": 1,
+        want = {"respmod_total": 7, "reqmod_total": 1, "http_2xx_total": 4,
+                "http_3xx_total": 1,
                 "http_4xx_total": 1, "http_5xx_total": 1, "icap_100_total": 1,
                 "icap_4xx_total": 1, "protocol_errors_total": 1,
                 "icap_204_total": 6, "prefix_scans_total": 1,
