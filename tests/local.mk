@@ -31,3 +31,4 @@ dist-hook:
 	find '$(distdir)' -name __pycache__ -prune -exec rm -rf {} +
 EXTRA_DIST += tests/integration/lib/load.py tests/integration/hostile-load.test.py \
   tests/integration/fault-matrix.test.py
+EXTRA_DIST += tests/integration/attacks.test.py tests/integration/clean-files.test.py

@@ -19,6 +19,7 @@ struct viewing {
 	struct budget budget; /* of all forms together */
 	struct stash_space *space;
 	uint32_t depth; /* containers opened by us around what comes next */
+	uint32_t below; /* layers of a higher level are not looked at again */
 	/* the body as it came and, of a prefix, the size of the whole or 0 */
 	struct slice body;
 	uint64_t whole_len;

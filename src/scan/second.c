@@ -54,12 +54,14 @@ static bool
 scan_inside(struct second *s, struct slice data, const char *part)
 {
 	struct viewing *v = s->v;
-	uint32_t depth = v->depth;
+	uint32_t depth = v->depth, below = v->below;
 	bool scanned;
 
 	v->depth += s->l->level + 1;
+	v->below = 0;
 	scanned = object_scan(v, data, part);
 	v->depth = depth;
+	v->below = below;
 	return scanned;
 }
 
@@ -325,7 +327,8 @@ look_embedded(struct second *s)
 {
 	struct slice d = s->l->data;
 	size_t at;
-	const struct container *c = container_embedded(d, &at);
+	bool zips = (s->l->kind & SAW_ZIP) == 0;
+	const struct container *c = container_embedded(d, zips, &at);
 
 	if (c == NULL)
 		return;
@@ -405,9 +408,25 @@ see(const struct engine_layer *l)
 		saw |= z.found ? SAW_ZIP : 0;
 	}
 	if (c == NULL && may_embed(l) &&
-	    container_embedded(l->data, &at) != NULL)
+	    container_embedded(l->data, (saw & SAW_ZIP) == 0, &at) != NULL)
 		saw |= SAW_EMBEDDED;
 	return saw;
+}
+
+/*
+ * What is going to be read as a whole in any case. What the engine makes of
+ * its pieces meanwhile (the first stream alone, say) is seldom whole.
+ */
+static bool
+will_be_read(const struct engine_layer *l, uint32_t saw)
+{
+	const struct container *c;
+
+	if ((saw & SAW_CONTAINER) == 0)
+		return false;
+	c = container_look(l->data);
+	return c != NULL && !c->weak &&
+	       (c->how == CONTAINER_READER || c->how == CONTAINER_BZIP2);
 }
 
 uint32_t
@@ -418,18 +437,25 @@ second_begins(void *ctx, const struct engine_layer *l)
 
 	if (l->level > 0)
 		budget_use(&v->budget, 1, l->data.len);
-	saw = v->kind == SCAN_PREFIX ? 0 : see(l);
+	if (v->kind == SCAN_PREFIX || (v->below > 0 && l->level >= v->below))
+		return 0;
+	saw = see(l);
 	/* archives are not to be opened: ScanArchive no */
 	if ((v->opts.switches & SCAN_BIT(scan_archive)) == 0)
 		saw &= SAW_IGNORED;
+	if (will_be_read(l, saw))
+		v->below = l->level + 1;
 	return saw;
 }
 
 void
 second_ends(void *ctx, const struct engine_layer *l)
 {
-	struct second s = { .v = ctx, .l = l, .name = "" };
+	struct viewing *v = ctx;
+	struct second s = { .v = v, .l = l, .name = "" };
 
+	if (v->below == l->level + 1)
+		v->below = 0;
 	if ((l->kind & SAW_IGNORED) != 0)
 		look_ignored(&s);
 	if ((l->kind & SAW_CONTAINER) != 0)

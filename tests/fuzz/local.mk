@@ -8,6 +8,7 @@ if HAVE_CMOCKA
 FUZZ_REPLAYS += tests/fuzz/replay_tx
 endif
 FUZZ_REPLAYS += tests/fuzz/replay_proxy_head
+FUZZ_REPLAYS += tests/fuzz/replay_container
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += $(FUZZ_REPLAYS)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/README.md
@@ -69,6 +70,11 @@ tests_fuzz_replay_proxy_head_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_proxy_head
 tests_fuzz_replay_proxy_head_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"proxy_head"'
 tests_fuzz_replay_proxy_head_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_replay_proxy_head_LDADD = $(PROTO_LIBS)
+
+tests_fuzz_replay_container_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_container.c
+tests_fuzz_replay_container_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"container"'
+tests_fuzz_replay_container_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_container_LDADD = $(UNPACK_LIBS) $(BASE_LIBS)
 
 # make fuzz [FUZZ_SECS=in all] [FUZZ="chunk tx"]: new inputs for a while, in a
 # copy that is built with clang, libFuzzer and the sanitizers.

@@ -131,6 +131,63 @@ test_empty_is_clean(void **state)
 	buf_free(&b);
 }
 
+static void
+filtered(struct buf *b, const char *filter, const char *p, size_t len)
+{
+	struct pack_member m = { "", { p, len }, 0 };
+
+	pack_archive(b, NULL, filter, NULL, &m, 1);
+}
+
+/*
+ * Two bzip2 streams, cut in the middle of an archive in a tar: of the first
+ * alone the engine sees the half of it.
+ */
+static void
+test_cut_by_streams(void **state)
+{
+	struct pack_member m = { "m", harmless, 0 };
+	struct buf ar, tar, one, two;
+	struct scan_answer a;
+
+	(void)state;
+	pack_archive(&ar, "ar", NULL, NULL, &m, 1);
+	m.data = buf_slice(&ar);
+	pack_archive(&tar, "ustar", NULL, NULL, &m, 1);
+	filtered(&one, "bzip2", tar.p, 590);
+	filtered(&two, "bzip2", tar.p + 590, tar.len - 590);
+	assert_int_equal(buf_append(&one, two.p, two.len), 0);
+	a = view(e, buf_slice(&one), NULL);
+	if (!is_clean(&a))
+		fail_msg("%s", describe(&a));
+	buf_free(&ar);
+	buf_free(&tar);
+	buf_free(&one);
+	buf_free(&two);
+}
+
+static void
+test_odd_zips(void **state)
+{
+	struct pack_member m[] = { { "a.zip", SLICE_NONE,
+				       PACK_STORED | PACK_DESCRIPTOR },
+		{ "b", harmless, 0 } };
+	struct buf inner, b;
+	struct scan_answer a;
+
+	(void)state;
+	/* stored behind a header without sizes, with headers of its own in it
+	 */
+	pack_zip_one(&inner, harmless, PACK_DESCRIPTOR, 0);
+	m[0].data = buf_slice(&inner);
+	pack_zip(&b, SLICE_NONE, m, 2, PACK_NO_DIRECTORY);
+	a = view(e, buf_slice(&b), NULL);
+	if (!is_clean(&a))
+		fail_msg("%s", describe(&a));
+	buf_free(&b);
+	buf_free(&inner);
+}
+
 /* ---- what nobody opens ---- */
 
 static void
@@ -149,6 +206,8 @@ test_opaque(void **state)
 		{ "7z\xbc\xaf\x27\x1c\0\4........................", 32 },
 		{ "MSCF\0\0\0\0..................................", 42 },
 		{ "\x28\xb5\x2f\xfd....................", 24 },
+		{ "\x5d\0\0\0\x60\xff\xff\xff\xff\xff\xff\xff\xff\0......",
+		    20 },
 	};
 	struct scan_answer a;
 	struct buf b, tar;
@@ -390,6 +449,8 @@ main(void)
 		cmocka_unit_test(test_files_are_found),
 		cmocka_unit_test(test_good_is_clean),
 		cmocka_unit_test(test_empty_is_clean),
+		cmocka_unit_test(test_cut_by_streams),
+		cmocka_unit_test(test_odd_zips),
 		cmocka_unit_test(test_opaque),
 		cmocka_unit_test(test_encrypted),
 		cmocka_unit_test(test_archives_off),

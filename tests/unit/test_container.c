@@ -90,7 +90,7 @@ embedded(struct buf *archive, const char *name, size_t want)
 
 	pack_behind(&b, (struct slice){ before, sizeof(before) - 1 },
 	    buf_slice(archive));
-	c = container_embedded(buf_slice(&b), &at);
+	c = container_embedded(buf_slice(&b), true, &at);
 	if (name == NULL) {
 		assert_null(c);
 	} else {
@@ -99,7 +99,7 @@ embedded(struct buf *archive, const char *name, size_t want)
 		assert_int_equal(at, sizeof(before) - 1 + want);
 	}
 	for (size_t n = 0; n < b.len; n++)
-		(void)container_embedded((struct slice){ b.p, n }, &at);
+		(void)container_embedded((struct slice){ b.p, n }, true, &at);
 	buf_free(&b);
 	buf_free(archive);
 }

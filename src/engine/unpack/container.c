@@ -85,10 +85,12 @@ is_arj(struct slice d)
 	       memcmp(d.p + len + 10, "\x60\xea\0\0", 4) != 0;
 }
 
+#define LZMA_DICT_MAX ((uint32_t)256 << 20) /* memory that a reader needs */
+
 /* No magic: properties, a size of dictionary as encoders write it, a size of
  * the contents, and the first byte of the range coder, which is 0. */
 static bool
-is_lzma(struct slice d)
+is_any_lzma(struct slice d)
 {
 	uint32_t dict;
 	uint64_t size;
@@ -99,12 +101,26 @@ is_lzma(struct slice d)
 		return false;
 	dict = le32(d.p + 1);
 	size = le64(d.p + 5);
-	if (dict < 4096 ||
-	    (size == 0 || (size > (uint64_t)1 << 38 && size != UINT64_MAX)))
+	if (dict < 4096 || size == 0 ||
+	    (size > (uint64_t)1 << 38 && size != UINT64_MAX))
 		return false;
 	while ((dict & 1) == 0)
 		dict >>= 1;
 	return dict == 1 || dict == 3 || dict == UINT32_MAX;
+}
+
+static bool
+is_lzma(struct slice d)
+{
+	return is_any_lzma(d) && le32(d.p + 1) <= LZMA_DICT_MAX;
+}
+
+/* The usual properties: that is no accident. */
+static bool
+is_large_lzma(struct slice d)
+{
+	return is_any_lzma(d) && d.p[0] == 0x5d &&
+	       le32(d.p + 1) > LZMA_DICT_MAX;
 }
 
 /* compress(1): 9 to 16 bits, no reserved flag. */
@@ -244,6 +260,8 @@ static const struct container rows[] = {
 	/* no fixed bytes at all: behind everything that has some */
 	{ "TAR", CONTAINER_LISTED, READER_TAR, false, 0, M(""), is_tar },
 	{ "LZMA", CONTAINER_READER, READER_LZMA, true, 0, M(""), is_lzma },
+	{ "LZMA", CONTAINER_OPAQUE, READER_NONE, false, 0, M(""),
+	    is_large_lzma },
 };
 #undef M
 
@@ -329,10 +347,13 @@ static const struct {
 };
 
 const struct container *
-container_embedded(struct slice data, size_t *at)
+container_embedded(struct slice data, bool zips, size_t *at)
 {
 	for (size_t i = 0; i < COUNTOF(embedded); i++) {
 		const struct container *c = embedded[i].row;
+
+		if (c == &zip_stream && !zips)
+			continue;
 
 		*at = 0;
 		while ((*at = bytes_find(data, *at + 1, c->magic,

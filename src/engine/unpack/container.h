@@ -39,8 +39,10 @@ struct container {
 /* What data begins with, NULL when it is no container. */
 const struct container *container_look(struct slice data);
 /*
- * A RAR or 7z archive behind other bytes, as self-extracting programs have it;
- * NULL when there is none. *at is where it begins, above 0.
+ * A RAR or 7z archive behind other bytes, as self-extracting programs have it,
+ * or (zips) members of a zip without a directory; NULL when there is none. *at
+ * is where it begins, above 0.
  */
-const struct container *container_embedded(struct slice data, size_t *at);
+const struct container *container_embedded(
+    struct slice data, bool zips, size_t *at);
 #endif

@@ -63,6 +63,7 @@ struct reading {
 	bool long_enough; /* to have contents */
 	bool encrypted;   /* of the present member */
 	bool failed;      /* something could not be read */
+	bool fatal;       /* and the library gives up */
 };
 
 static enum reader_rc
@@ -85,10 +86,6 @@ set_up(struct reading *r, enum reader_format f)
 		rc = archive_read_support_format_empty(r->a);
 	if (rc != ARCHIVE_OK)
 		return READER_FAILED;
-	/* a wrong checksum hides nothing: what was read is looked at */
-	if (f == READER_ZIP_DIRECTORY || f == READER_ZIP_STREAM)
-		(void)archive_read_set_format_option(
-		    r->a, "zip", "ignorecrc32", "1");
 	return READER_OK;
 }
 
@@ -163,6 +160,20 @@ is_file(struct archive_entry *e)
 }
 
 /*
+ * An empty member of a zip that was packed with LZMA: the library takes the
+ * end of its stream for a fault. zip.h tells when it is not empty.
+ */
+static bool
+is_hollow(const struct reading *r)
+{
+	const char *name = archive_format_name(r->a);
+
+	return archive_entry_size_is_set(r->entry) &&
+	       archive_entry_size(r->entry) == 0 && name != NULL &&
+	       strncmp(name, "ZIP", 3) == 0 && strstr(name, "(lzma)") != NULL;
+}
+
+/*
  * The next member that has contents: 1, 0 at the end, -1 when there is no
  * going on.
  */
@@ -187,7 +198,7 @@ next(struct reading *r)
 		r->number++;
 		r->encrypted = archive_entry_is_encrypted(r->entry) > 0 ||
 			       rar5_walk_next(&r->rar5);
-		if (archive_entry_hardlink(r->entry) != NULL)
+		if (archive_entry_hardlink(r->entry) != NULL || is_hollow(r))
 			continue;
 		if (is_file(r->entry) || archive_entry_size(r->entry) > 0)
 			return 1;
@@ -249,9 +260,10 @@ read_data(struct reading *r, const struct reader *want, struct reader_member *m)
 			break;
 		if (got == ARCHIVE_RETRY || (got >= ARCHIVE_WARN && len == 0))
 			rc = ++empty < MAX_RETRIES ? READER_OK : READER_FAILED;
-		else if (got < ARCHIVE_WARN)
+		else if (got < ARCHIVE_WARN) {
+			r->fatal = got <= ARCHIVE_FATAL;
 			rc = READER_FAILED;
-		else
+		} else
 			rc = take_block(want, m, block, len, at);
 	}
 	return rc;
@@ -267,6 +279,27 @@ name_of(struct reading *r)
 	if (formats[r->format].format == NULL)
 		return SLICE_NONE; /* it is always called "data" */
 	return slice_of(name);
+}
+
+/*
+ * Whether the next member can be read behind one that could not: where each
+ * stands for itself. In the others (CAB at least) the library stumbles over
+ * its own remains.
+ */
+static bool
+goes_on(const struct reading *r)
+{
+	switch (r->format) {
+	case READER_ZIP_DIRECTORY:
+	case READER_ZIP_STREAM:
+	case READER_ISO:
+	case READER_CPIO:
+	case READER_TAR:
+	case READER_AR:
+		return !r->fatal;
+	default:
+		return false;
+	}
 }
 
 /* Reads the present member and hands it over. */
@@ -285,7 +318,10 @@ give(struct reading *r, const struct reader *want)
 		r->failed = true;
 	if ((m.len > 0 || m.encrypted) && !want->member(want->ctx, &m))
 		return READER_STOPPED;
-	return rc == READER_TIME || rc == READER_MEMORY ? rc : READER_OK;
+	if (rc == READER_TIME || rc == READER_MEMORY ||
+	    (rc == READER_FAILED && !goes_on(r)))
+		return rc;
+	return READER_OK;
 }
 
 static enum reader_rc
@@ -389,6 +425,8 @@ reader_list(enum reader_format f, struct slice data, uint64_t above,
 	if (rc == READER_OK)
 		rc = list_all(&r, above, out);
 	finish(&r);
+	if (rc != READER_OK)
+		reader_list_free(out);
 	return rc;
 }
 

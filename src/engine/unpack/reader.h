@@ -71,7 +71,7 @@ struct reader_list {
 	uint64_t *sizes; /* ascending; only those above `above` */
 	size_t n;
 };
-/* READER_OK only when the whole archive could be listed. */
+/* READER_OK only when the whole archive could be listed, else it is empty. */
 enum reader_rc reader_list(enum reader_format f, struct slice data,
     uint64_t above, uint64_t deadline_us, struct reader_list *out) MUST_CHECK;
 void reader_list_free(struct reader_list *l);

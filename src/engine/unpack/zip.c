@@ -22,6 +22,8 @@
 /* at most 5 bytes, which the engine passes over, are never packed longer */
 #define SMALL_PACKED 16
 #define SMALL 5
+#define METHOD_LZMA 14
+#define EMPTY_LZMA 32
 
 static const struct slice local_magic = { "PK\3\4", 4 };
 static const struct slice end_magic = { "PK\5\6", 4 };
@@ -109,10 +111,13 @@ find_end(struct walk *w)
 static bool
 has_zip64(const struct walk *w)
 {
-	const char *l = w->d.p + w->end - LOCATOR_LEN;
+	const char *l;
 	uint64_t at;
 
-	if (w->end < LOCATOR_LEN + END64_LEN || memcmp(l, "PK\6\7", 4) != 0)
+	if (w->end < LOCATOR_LEN + END64_LEN)
+		return false;
+	l = w->d.p + w->end - LOCATOR_LEN;
+	if (memcmp(l, "PK\6\7", 4) != 0)
 		return false;
 	at = le64(l + 8);
 	if (at <= w->end - LOCATOR_LEN - END64_LEN &&
@@ -237,15 +242,12 @@ compare_local(struct walk *w, const struct entry *e)
 	const char *l;
 
 	if (e->offset > w->central || at > w->central ||
-	    w->central - at < LOCAL_LEN) {
+	    w->central - at < LOCAL_LEN ||
+	    memcmp(w->d.p + at, local_magic.p, local_magic.len) != 0) {
 		odd(w, "a member without a header");
 		return;
 	}
 	l = w->d.p + at;
-	if (memcmp(l, local_magic.p, local_magic.len) != 0) {
-		odd(w, "a member without a header");
-		return;
-	}
 	data = at + LOCAL_LEN + le16(l + 26) + le16(l + 28);
 	if (data > w->central || e->packed > w->central - data) {
 		odd(w, "a member that ends behind the archive");
@@ -285,6 +287,9 @@ take_entry(struct walk *w, size_t at)
 		odd(w, "a ZIP64 member");
 	if (!engine_knows(e.method))
 		odd(w, "a method that the engine does not know");
+	/* no more than an empty stream of LZMA takes */
+	if (e.method == METHOD_LZMA && e.size == 0 && e.packed > EMPTY_LZMA)
+		w->z->contradicts = true;
 	if (e.disk != 0)
 		odd(w, "a member on another disk");
 	if ((e.flags & FLAG_ENCRYPTED) == 0 && e.packed > 0 &&

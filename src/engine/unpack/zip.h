@@ -25,7 +25,8 @@ struct zip_look {
 	/* programs that read from the front see something else */
 	bool by_stream;
 	/* directory and header name two methods for a member, or only one of
-	 * them says that it is encrypted: nobody knows what a program does */
+	 * them says that it is encrypted, or it is said to be empty and is not:
+	 * nobody knows what a program does */
 	bool contradicts;
 	/* some member needs the directory to know where it ends */
 	bool descriptors;
