@@ -737,6 +737,11 @@ sched_worker_add(
 		pool_replaced(s);
 	workers_recount(s);
 	retire_old(s);
+	/* the loader had replaced one before it heard that it has to go */
+	if (s->unloaded && id->generation <= s->generation) {
+		w->retiring = true;
+		worker_retire_if_idle(w);
+	}
 	sched_dispatch(s);
 	return 0;
 }

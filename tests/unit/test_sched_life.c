@@ -91,7 +91,7 @@ recycling_gives_the_second_back(void **state)
 static void
 unloaded(void **state)
 {
-	struct fake *busy = worker(), *idle = worker(), *new;
+	struct fake *busy = worker(), *idle = worker(), *late, *new;
 	uint64_t j = small(), k;
 
 	(void)state;
@@ -106,6 +106,9 @@ unloaded(void **state)
 	assert_true(idle->retired && idle->closed);
 	assert_false(busy->retired);
 	assert_int_equal(sched_workers(wd->s), 0);
+	/* forked before its loader heard of it: nobody would end it else */
+	late = worker();
+	assert_true(late->retired && late->closed);
 	k = small();
 	assert_int_equal(sched_queued(wd->s), 1);
 	answer(busy);
