@@ -17,7 +17,8 @@
  * libclamav leaks a digest of libcrypto for each container that it loads: for
  * LeakSanitizer, in the programs that make containers.
  */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(
+    void);
 const char *
 __lsan_default_suppressions(void)
 {
