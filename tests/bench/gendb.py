@@ -6,7 +6,8 @@ logical ones, hashes of files and of sections. The same for the same numbers;
 nothing in it matches anything but by chance, and the chance is nil.
 
 As a module: database(megabytes) is a folder with such a set, made once and
-kept in the temporary folder of this account (TOLSEY_GENDB names another)."""
+removed at the end; TOLSEY_GENDB names a folder in which they are kept."""
+import atexit
 import os
 import random
 import shutil
@@ -62,17 +63,26 @@ def write(folder, megabytes, seed=1):
         os.chmod(path, 0o644)
 
 
+_own = []
+
+
+def base():
+    kept = os.environ.get("TOLSEY_GENDB")
+    if kept:
+        return kept
+    if not _own:
+        _own.append(tempfile.mkdtemp(prefix="tolsey-gendb-"))
+        os.chmod(_own[0], 0o755)
+        atexit.register(shutil.rmtree, _own[0], True)
+    return _own[0]
+
+
 def database(megabytes, seed=1):
     """A folder that is not to be written to: link or copy its files."""
-    base = os.environ.get("TOLSEY_GENDB") or os.path.join(
-        tempfile.gettempdir(), "tolsey-gendb-%d" % os.getuid())
-    folder = os.path.join(base, "%d-%d" % (megabytes, seed))
+    folder = os.path.join(base(), "%d-%d" % (megabytes, seed))
     if os.path.isdir(folder):
         return folder
-    os.makedirs(base, 0o755, exist_ok=True)
-    if os.stat(base).st_uid != os.getuid():
-        raise PermissionError(base + " belongs to somebody else")
-    new = tempfile.mkdtemp(dir=base)
+    new = tempfile.mkdtemp(dir=base())
     os.chmod(new, 0o755)
     write(new, megabytes, seed)
     try:
