@@ -3,6 +3,7 @@
 FUZZ_REPLAYS = tests/fuzz/replay_icap_rx tests/fuzz/replay_heads \
   tests/fuzz/replay_chunk tests/fuzz/replay_msg tests/fuzz/replay_conf \
   tests/fuzz/replay_decode tests/fuzz/replay_multipart tests/fuzz/replay_embedded \
+  tests/fuzz/replay_views \
   tests/fuzz/replay_looks
 if HAVE_CMOCKA
 FUZZ_REPLAYS += tests/fuzz/replay_tx
@@ -55,6 +56,11 @@ tests_fuzz_replay_looks_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_looks.c \
 tests_fuzz_replay_looks_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"looks"'
 tests_fuzz_replay_looks_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_replay_looks_LDADD = $(BASE_LIBS)
+tests_fuzz_replay_views_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_views.c src/engine/engine_common.c \
+  src/engine/cfb.c
+tests_fuzz_replay_views_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"views"'
+tests_fuzz_replay_views_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_views_LDADD = src/libscan.a $(UNPACK_LIBS) $(IPC_LIBS) $(BASE_LIBS)
 tests_fuzz_replay_embedded_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_embedded.c
 tests_fuzz_replay_embedded_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"embedded"'
 tests_fuzz_replay_embedded_LDFLAGS = $(FUZZ_LDFLAGS)
