@@ -10,3 +10,4 @@ include src/net/local.mk
 include src/scan/local.mk
 include src/ctl/local.mk
 include src/sys/local.mk
+include src/client/local.mk

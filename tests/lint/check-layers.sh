@@ -47,6 +47,8 @@ floor src/sandbox base ipc sandbox
 floor src/net base conf proto ipc service sandbox net
 floor src/scan base conf ipc engine sandbox scan
 floor src/ctl base ipc sandbox ctl
+# The protocol of the daemon, from the other end.
+floor src/client base proto client
 floor src/sys base conf ipc sandbox sys
 # The manual's generator documents the modules' directives too.
 floor src/conf base conf modules/clamav_scan.def
