@@ -4,6 +4,7 @@ AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir; builddir='$(builddir)'
 include tests/lint/local.mk
 include tests/fuzz/local.mk
 include tests/faults/local.mk
+include tests/bench/local.mk
 
 EXTRA_DIST += tests/integration/clients.test.py tests/integration/squid-chain.test.py tests/replay tests/integration/lib/replay.py \
   tests/integration/replay.test.py

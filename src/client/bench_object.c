@@ -14,8 +14,8 @@
 #define LARGEST ((size_t)1 << 31)
 #define MIX 256
 #define MIX_MEDIAN 10240.0
-#define MIX_SIGMA 1.2
-#define MIX_LARGEST ((size_t)1 << 20)
+#define MIX_SIGMA 1.4
+#define MIX_LARGEST ((size_t)2 << 20)
 #define ZIP_MEMBERS 4
 
 static const struct {
@@ -145,12 +145,16 @@ make_html(struct bench_plain *p, size_t size, struct bench_dice *d)
 {
 	static const char end[] = "</body></html>\n";
 
-	(void)buf_append_str(&p->data, "<html><head><title>");
+	(void)buf_append_str(&p->data, "<!DOCTYPE html>\n<html><head><title>");
 	stamp_here(p);
-	(void)buf_append_str(&p->data, "</title></head>\n<body>\n");
+	(void)buf_append_str(&p->data,
+	    "</title>\n<meta charset=\"utf-8\">\n"
+	    "<style>body { color: #222; margin: 0 auto }</style>\n"
+	    "<script>function go(a) { return document.getElementById(a) || "
+	    "window[a + '_' + a.length]; }</script></head>\n<body>\n");
 	while (p->data.len + sizeof(end) - 1 < size && !p->data.failed)
 		html_part(&p->data, d);
-	if (p->data.len + sizeof(end) - 1 > size && size > 128)
+	if (p->data.len + sizeof(end) - 1 > size && size > 512)
 		p->data.len = size - (sizeof(end) - 1);
 	(void)buf_append(&p->data, end, sizeof(end) - 1);
 }
