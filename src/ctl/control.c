@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /*
- * The control socket: one line in ("status", "status --json", "reload-db"),
+ * The control socket: one line in ("status", "status --json", "reload-db",
+ * "flush-cache"),
  * an answer of "ok" or "error" and text out, then the end.
  */
 #include <errno.h>
@@ -68,6 +69,18 @@ ask(struct ctl_client *cl, enum wants wants, uint16_t type)
 		reply_str(cl, "error: the parent does not answer\n");
 }
 
+/* Nobody has to wait: what is asked later comes to the nets later. */
+static void
+flush_cache(struct ctl_client *cl)
+{
+	struct msg_number unused = { 0 };
+
+	reply_str(cl, chan_queue(cl->ctl->parent, MSG_FLUSH_CACHE, &unused,
+			  -1) == CHAN_SENT
+			  ? "ok\nthe verdict cache is empty\n"
+			  : "error: the parent does not answer\n");
+}
+
 static void
 command(struct ctl_client *cl, struct slice line)
 {
@@ -79,10 +92,12 @@ command(struct ctl_client *cl, struct slice line)
 		ask(cl, WANTS_JSON, MSG_STATUS_ASK);
 	else if (slice_eq(line, SLICE_LIT("reload-db")))
 		ask(cl, WANTS_RELOAD, MSG_RELOAD_DB);
+	else if (slice_eq(line, SLICE_LIT("flush-cache")))
+		flush_cache(cl);
 	else
 		reply_str(cl,
 		    "error: unknown command; known are status, status "
-		    "--json, reload-db\n");
+		    "--json, reload-db, flush-cache\n");
 }
 
 static void

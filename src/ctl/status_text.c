@@ -141,6 +141,19 @@ processes(struct buf *out, const struct msg_status *s)
 }
 
 static int
+cache(struct buf *out, const struct metrics *m)
+{
+	return buf_printf(out,
+	    "cache        %llu answers, %llu KiB; %llu hits, %llu misses, %llu "
+	    "scans shared\n",
+	    (unsigned long long)m->verdict_cache_entries,
+	    (unsigned long long)(m->verdict_cache_bytes >> 10),
+	    (unsigned long long)m->verdict_cache_hits_total,
+	    (unsigned long long)m->verdict_cache_misses_total,
+	    (unsigned long long)m->shared_scans_total);
+}
+
+static int
 outcomes(struct buf *out, const struct metrics *m)
 {
 	int rc = 0;
@@ -184,6 +197,7 @@ status_text(
 	    (unsigned long long)m->connections,
 	    (unsigned long long)m->spool_memory_bytes,
 	    (unsigned long long)m->spool_disk_bytes);
+	rc |= cache(out, m);
 	rc |= sandbox(out, s);
 	rc |= processes(out, s);
 	rc |= outcomes(out, m);

@@ -18,10 +18,11 @@ usage(FILE *f)
 {
 	fprintf(f,
 	    "usage: tolseyctl [-s SOCKET] [--json] COMMAND\n"
-	    "  status     what serves, with which signatures, and how much\n"
-	    "  reload-db  load the signatures anew; waits for the result\n"
-	    "  -s SOCKET  ControlSocket of the daemon (default: %s)\n"
-	    "  --json     status as JSON\n",
+	    "  status       what serves, with which signatures, and how much\n"
+	    "  reload-db    load the signatures anew; waits for the result\n"
+	    "  flush-cache  forget what was found: all is scanned again\n"
+	    "  -s SOCKET    ControlSocket of the daemon (default: %s)\n"
+	    "  --json       status as JSON\n",
 	    DEFAULT_SOCKET);
 }
 
@@ -104,7 +105,8 @@ main(int argc, char *argv[])
 	}
 	command = argc - optind == 1 ? argv[optind] : "";
 	if (strcmp(command, "status") != 0 &&
-	    strcmp(command, "reload-db") != 0) {
+	    strcmp(command, "reload-db") != 0 &&
+	    strcmp(command, "flush-cache") != 0) {
 		usage(stderr);
 		return EX_USAGE;
 	}

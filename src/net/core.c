@@ -8,6 +8,17 @@
 #include "net/harmless.h"
 #include "net/tx.h"
 
+/* Each net has its share. */
+static void
+limit_cache(struct net_core *c)
+{
+	const struct conf *conf = c->set->conf;
+
+	if (cache_limits(c->cache, conf->verdict_cache / conf->net_processes,
+		conf->verdict_cache_time * 1000) == -1)
+		log_error("no-memory", "for=VerdictCache");
+}
+
 int
 net_core_init(struct net_core *c, struct timerq *tq, struct sched *sched,
     struct spool_pool *spool, struct service_set *set)
@@ -20,12 +31,16 @@ net_core_init(struct net_core *c, struct timerq *tq, struct sched *sched,
 	c->server = SLICE_LIT("tolsey");
 	TAILQ_INIT(&c->waiting);
 	TAILQ_INIT(&c->all);
-	for (size_t i = 0; i < NET_CORE_BUCKETS; i++)
+	for (size_t i = 0; i < NET_CORE_BUCKETS; i++) {
 		TAILQ_INIT(&c->by_id[i]);
+		TAILQ_INIT(&c->flights[i]);
+	}
 	c->set = service_set_ref(set);
 	if ((c->killers = killers_new()) == NULL ||
-	    (c->harmless = harmless_new()) == NULL)
+	    (c->harmless = harmless_new()) == NULL ||
+	    (c->cache = cache_new()) == NULL)
 		return -1;
+	limit_cache(c);
 	return service_set_tags(c->set, NULL);
 }
 
@@ -35,6 +50,7 @@ net_core_free(struct net_core *c)
 	service_set_unref(&c->set);
 	killers_free(&c->killers);
 	harmless_free(&c->harmless);
+	cache_free(&c->cache);
 }
 
 static const unsigned char *
@@ -91,6 +107,7 @@ net_core_unload(struct net_core *c)
 {
 	memset(&c->loaded, 0, sizeof(c->loaded));
 	c->loading = true;
+	cache_forget(c->cache);
 	METRIC_SET(generation, 0);
 	METRIC_SET(signatures, 0);
 	return service_set_tags(c->set, NULL);
@@ -101,8 +118,10 @@ net_core_generation(struct net_core *c, const struct msg_loaded *loaded)
 {
 	c->loading = false;
 	if (loaded != NULL) {
-		if (loaded->generation != c->loaded.generation)
+		if (loaded->generation != c->loaded.generation) {
 			killers_forget(c->killers);
+			cache_forget(c->cache);
+		}
 		c->loaded = *loaded;
 		remember(c, loaded);
 		METRIC_SET(generation, loaded->generation);
@@ -123,7 +142,14 @@ net_core_set(struct net_core *c, struct service_set *set)
 		return -1;
 	service_set_unref(&c->set);
 	c->set = service_set_ref(set);
+	limit_cache(c);
 	return 0;
+}
+
+void
+net_core_distrust(struct net_core *c, const struct msg_worker *w)
+{
+	cache_distrust(c->cache, w->incarnation);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/timerq.h"
 #include "ipc/msg.h"
+#include "net/cache.h"
 #include "net/killers.h"
 #include "net/sched.h"
 #include "net/spool.h"
@@ -21,6 +22,8 @@
 
 struct tx;
 TAILQ_HEAD(tx_list, tx);
+struct flight;
+TAILQ_HEAD(flight_list, flight);
 
 struct net_generation {
 	uint32_t number; /* 0: empty */
@@ -33,6 +36,9 @@ struct net_core {
 	struct spool_pool *spool;
 	struct killers *killers; /* of the present generation */
 	struct harmless *harmless;
+	struct cache *cache; /* verdicts of the present generation */
+	/* scans that several may wait for, see tx_shared.c */
+	struct flight_list flights[NET_CORE_BUCKETS];
 	struct service_set *set;  /* of the newest configuration */
 	struct msg_loaded loaded; /* generation 0: no signatures yet */
 	/* digests of the last ones, for transactions that one of them scanned
@@ -70,6 +76,8 @@ void net_core_tag(const struct net_core *c, const struct service_set *set,
     const struct service *svc, uint32_t generation, char out[SERVICE_TAG_LEN]);
 /* A new snapshot for the transactions to come. Takes a reference. */
 int net_core_set(struct net_core *c, struct service_set *set) MUST_CHECK;
+/* sched's distrust() */
+void net_core_distrust(struct net_core *c, const struct msg_worker *w);
 /* sched's done(): finds the transaction by its id and tells it. */
 void net_core_scan_done(struct net_core *c, uint64_t job, uint64_t owner,
     const struct sched_done *d);

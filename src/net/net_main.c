@@ -433,6 +433,14 @@ scan_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 	net_core_scan_done(&n->core, job, owner, d);
 }
 
+static void
+distrust(void *ctx, const struct msg_worker *w)
+{
+	struct net *n = ctx;
+
+	net_core_distrust(&n->core, w);
+}
+
 /* Modules are loaded and everything else is passed by descriptor. */
 static int
 confine(struct net *n, struct msg_ready *ready)
@@ -462,6 +470,7 @@ begin_serving(struct net *n)
 	struct service_set *set = make_set(n);
 	struct msg_ready ready = { 0 };
 	struct tls_ctx *tls = NULL;
+	const struct workers_ops ops = { distrust, scan_done, n };
 
 	if (set == NULL || make_tls(n, &tls) == -1 || confine(n, &ready) != 0) {
 		tls_ctx_free(&tls);
@@ -473,7 +482,7 @@ begin_serving(struct net *n)
 	    spool_pool_new(n->spool_fd, share(n, conf_spool_memory(n->conf)),
 		share(n, n->conf->spool_size));
 	n->spool_fd = -1;
-	n->workers = workers_new(n->base, n->tq, n->parent, scan_done, n);
+	n->workers = workers_new(n->base, n->tq, n->parent, &ops);
 	if (n->spool == NULL || n->workers == NULL ||
 	    net_core_init(&n->core, n->tq, workers_sched(n->workers), n->spool,
 		set) == -1 ||
@@ -604,6 +613,10 @@ from_parent(void *ctx, struct chan *c, struct chan_msg *m)
 	case MSG_NO_GENERATION:
 		if (n->serving && net_core_generation(&n->core, NULL) == -1)
 			log_error("no-istag", "generation=0");
+		break;
+	case MSG_FLUSH_CACHE:
+		if (n->serving)
+			cache_forget(n->core.cache);
 		break;
 	case MSG_DRAIN:
 		begin_drain(n);

@@ -143,7 +143,7 @@ job_free(struct job *j)
 
 void
 job_done(struct job *j, enum sched_how how, const struct scan_answer *answer,
-    uint32_t generation, int32_t signal)
+    const struct msg_worker *w, int32_t signal)
 {
 	struct sched *s = j->sched;
 	uint64_t now = clock_mono_us();
@@ -153,7 +153,8 @@ job_done(struct job *j, enum sched_how how, const struct scan_answer *answer,
 		.answer = answer,
 		.queue_us = begun - j->submitted_us,
 		.scan_us = now - begun,
-		.generation = generation,
+		.generation = w->generation,
+		.incarnation = w->incarnation,
 		.signal = signal };
 
 	METRIC_ADD(queue_usec_total, d.queue_us);
@@ -166,8 +167,9 @@ queue_timer_fired(struct timer *t)
 {
 	struct job *j = CONTAINER_OF(t, struct job, queue_timer);
 	struct sched *s = j->sched;
+	const struct msg_worker none = { .generation = s->generation };
 
-	job_done(j, SCHED_QUEUED, NULL, s->generation, 0);
+	job_done(j, SCHED_QUEUED, NULL, &none, 0);
 	sched_gauge(s);
 }
 
@@ -266,6 +268,65 @@ sched_doubt(struct sched *s, uint64_t id)
 		worker_unwanted(j->worker);
 	}
 	sched_dispatch(s);
+}
+
+/* To another lane, or another client's turn. */
+static void
+move_queued(struct job *j, enum lane lane, struct client *c)
+{
+	dequeue(j);
+	j->client->jobs--;
+	j->client = c;
+	c->jobs++;
+	j->lane = lane;
+	job_enqueue(j, false);
+}
+
+/* Whether the job comes sooner among the jobs of c. */
+static bool
+is_better_off(const struct job *j, struct client *c)
+{
+	if (client_in_debt(j->client) != client_in_debt(c))
+		return client_in_debt(j->client);
+	return c->jobs + 1 < j->client->jobs;
+}
+
+void
+sched_join(struct sched *s, uint64_t id, struct slice name)
+{
+	struct job *j = job_find(s, id);
+	struct client *c = client_of(s, name);
+	bool was_doubtful;
+
+	if (j == NULL || c == NULL)
+		return;
+	was_doubtful = j->doubtful;
+	j->doubtful = false;
+	if (!j->queued) {
+		if (j->worker != NULL && j->worker->sent[0].job == j &&
+		    !client_gives_way(s, c))
+			worker_wanted(j->worker);
+	} else if (was_doubtful || is_better_off(j, c)) {
+		move_queued(j, was_doubtful ? lane_of(&j->spec) : j->lane,
+		    is_better_off(j, c) ? c : j->client);
+	}
+	sched_dispatch(s);
+}
+
+void
+sched_hand_over(struct sched *s, uint64_t id, const struct sched_heir *heir)
+{
+	struct job *j = job_find(s, id);
+
+	if (j == NULL)
+		return;
+	j->spec.owner = heir->owner;
+	j->spec.body = heir->body;
+	j->spec.fd = heir->fd;
+	j->spec.queue_deadline_us = heir->queue_deadline_us;
+	if (j->started_us == 0 &&
+	    timer_arm(s->tq, &j->queue_timer, heir->queue_deadline_us) == -1)
+		log_error("no-memory", "for=deadline");
 }
 
 /* ---- which job, which worker ---- */

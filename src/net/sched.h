@@ -43,6 +43,8 @@ struct sched_ops {
 	bool (*has_loader)(void *ctx, uint32_t generation);
 	/* a long scan is to give way to short ones, or no longer */
 	void (*yield)(void *ctx, const struct msg_worker *w, bool on);
+	/* it ended as no worker should: what it said before may be wrong */
+	void (*distrust)(void *ctx, const struct msg_worker *w);
 	/* the answer to job; answer is NULL unless how is SCHED_ANSWER */
 	void (*done)(void *ctx, uint64_t job, uint64_t owner,
 	    const struct sched_done *d);
@@ -60,6 +62,7 @@ struct sched_done {
 	const struct scan_answer *answer;
 	uint64_t queue_us, scan_us; /* waiting, from start to answer */
 	uint32_t generation;        /* of the signatures */
+	uint64_t incarnation;       /* of the worker, ANSWER */
 	int32_t signal;             /* LOST */
 };
 struct sched_job {
@@ -93,6 +96,20 @@ void sched_cancel(struct sched *s, uint64_t job);
  * it goes behind all others, and gives its worker up once if that is needed.
  */
 void sched_doubt(struct sched *s, uint64_t job);
+/*
+ * Another client waits for the job, too: it is not doubtful any more, and waits
+ * in the turn of who has less of the two.
+ */
+void sched_join(struct sched *s, uint64_t job, struct slice client);
+/* Who waits for a job instead of its owner, with a body of the same bytes. */
+struct sched_heir {
+	uint64_t owner;
+	struct slice body;
+	int fd;
+	uint64_t queue_deadline_us;
+};
+void sched_hand_over(
+    struct sched *s, uint64_t job, const struct sched_heir *heir);
 /* Workers come and go. */
 int sched_worker_add(struct sched *s, const struct msg_worker *w,
     const struct sched_port *port) MUST_CHECK;

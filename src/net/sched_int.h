@@ -158,7 +158,8 @@ void sched_dispatch(struct sched *s);
 void job_enqueue(struct job *j, bool front);
 /* The one way to the owner; frees j. */
 void job_done(struct job *j, enum sched_how how,
-    const struct scan_answer *answer, uint32_t generation, int32_t signal);
+    const struct scan_answer *answer, const struct msg_worker *w,
+    int32_t signal);
 /* A scan that was begun begins again later, in another lane. */
 void job_again(struct job *j, enum lane lane);
 /* The next of a lane that may have a worker, by turns; NULL: none. */
@@ -198,6 +199,8 @@ void worker_yield(struct worker *w);
 void worker_arm(struct worker *w);
 /* Nobody, or perhaps nobody, waits for what it is at. */
 void worker_unwanted(struct worker *w);
+/* Somebody does, who does not give way. */
+void worker_wanted(struct worker *w);
 /* Its second job, if it has not begun, goes back to the queue. */
 void worker_give_back(struct worker *w);
 /* Ended by sched's own decision: another one will come. */

@@ -179,6 +179,14 @@ worker_unwanted(struct worker *w)
 }
 
 void
+worker_wanted(struct worker *w)
+{
+	set_unwanted(w, false);
+	if (!w->heavy)
+		set_yield(w, false);
+}
+
+void
 worker_occupy(struct worker *w)
 {
 	const struct sent *t = &w->sent[0];
@@ -289,6 +297,12 @@ worker_arm(struct worker *w)
 	arm(w, at);
 }
 
+static void
+distrust(const struct worker *w)
+{
+	w->sched->ops.distrust(w->sched->ops.ctx, &w->id);
+}
+
 /* The deadline passed and the worker still lives (architecture 9.4). */
 static void
 late_step(struct worker *w)
@@ -299,11 +313,12 @@ late_step(struct worker *w)
 	switch (w->late) {
 	case LATE_NO:
 		w->late = LATE_TOLD;
+		distrust(w);
 		METRIC_INC(workers_killed_total);
 		arm(w, overdue_at(w) + KILL_AFTER_US);
 		workers_recount(s);
 		if (j != NULL)
-			job_done(j, SCHED_OVERDUE, NULL, w->id.generation, 0);
+			job_done(j, SCHED_OVERDUE, NULL, &w->id, 0);
 		sched_dispatch(s);
 		return;
 	case LATE_TOLD:
@@ -327,10 +342,11 @@ never_began(struct worker *w)
 	log_warn("worker-stopped", "slot=%u incarnation=%llu", w->id.slot,
 	    (unsigned long long)w->id.incarnation);
 	METRIC_INC(workers_killed_total);
+	distrust(w);
 	worker_kill(w, SCHED_LOST);
 }
 
-static void worker_over(struct worker *w, enum sched_how how);
+static void worker_ended(struct worker *w);
 
 static void
 worker_timer_fired(struct timer *t)
@@ -339,7 +355,7 @@ worker_timer_fired(struct timer *t)
 	uint64_t now = clock_mono_us();
 
 	if (w->ended_us != 0) {
-		worker_over(w, SCHED_LOST);
+		worker_ended(w);
 		return;
 	}
 	if (!w->sent[0].started) {
@@ -428,7 +444,7 @@ worker_over(struct worker *w, enum sched_how how)
 {
 	struct sched *s = w->sched;
 	const struct sent t = w->sent[0];
-	uint32_t generation = w->id.generation;
+	const struct msg_worker id = w->id;
 	int32_t signal = w->signal;
 	bool was_its_deadline = ended_by_deadline(w);
 	struct job *blamed = take_jobs(w);
@@ -436,11 +452,19 @@ worker_over(struct worker *w, enum sched_how how)
 	if (how == SCHED_LOST && t.started && was_its_deadline)
 		how = SCHED_OVERDUE;
 	worker_remove(w);
-	if (generation == s->generation)
+	if (id.generation == s->generation)
 		pool_replacing(s, t.started ? t.client : NULL);
 	if (blamed != NULL)
-		job_done(blamed, how, NULL, generation, signal);
+		job_done(blamed, how, NULL, &id, signal);
 	sched_dispatch(s);
+}
+
+/* By itself, or by somebody else's hand. */
+static void
+worker_ended(struct worker *w)
+{
+	distrust(w);
+	worker_over(w, SCHED_LOST);
 }
 
 void
@@ -476,6 +500,7 @@ sched_violation(struct sched *s, uint64_t incarnation, const char *why)
 	log_error("worker-violation", "slot=%u incarnation=%llu why=\"%s\"",
 	    w->id.slot, (unsigned long long)incarnation, why);
 	METRIC_INC(ipc_violations_total);
+	distrust(w);
 	worker_kill(w, SCHED_VIOLATION);
 }
 
@@ -573,7 +598,7 @@ sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
     const struct scan_answer *answer)
 {
 	struct worker *w = worker_find(s, incarnation);
-	uint32_t generation;
+	struct msg_worker id;
 	struct sent was;
 	bool spoilt;
 
@@ -585,7 +610,7 @@ sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
 		    s, incarnation, "answered what it did not start");
 		return;
 	}
-	generation = w->id.generation;
+	id = w->id;
 	s->running--;
 	w->scans++;
 	if (was.quick)
@@ -599,7 +624,7 @@ sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
 	if (spoilt || w->late != LATE_NO || is_worn(w)) {
 		w->retiring = true;
 		worker_give_back(w); /* for another one */
-		if (generation == s->generation)
+		if (id.generation == s->generation)
 			pool_replacing(s, spoilt ? was.client : NULL);
 		workers_recount(s);
 	}
@@ -607,7 +632,7 @@ sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
 	worker_arm(w);
 	worker_retire_if_idle(w);
 	if (was.job != NULL)
-		job_done(was.job, SCHED_ANSWER, answer, generation, 0);
+		job_done(was.job, SCHED_ANSWER, answer, &id, 0);
 	sched_dispatch(s);
 }
 
@@ -625,7 +650,7 @@ sched_worker_lost(struct sched *s, const struct msg_lost *l)
 	w->lost_known = true;
 	/* what it said before its end is read first: EOF follows */
 	if (w->ended_us != 0)
-		worker_over(w, SCHED_LOST);
+		worker_ended(w);
 }
 
 void
@@ -639,7 +664,7 @@ sched_worker_eof(struct sched *s, uint64_t incarnation)
 	w->ended_us = clock_mono_us();
 	if (w->lost_known || w->sent[0].job == NULL || !w->sent[0].started ||
 	    !s->ops.has_loader(s->ops.ctx, w->id.generation)) {
-		worker_over(w, SCHED_LOST);
+		worker_ended(w);
 		return;
 	}
 	/* whose fault it was: the loader will know in a moment */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /* The transaction: making, ending, and the one door between its states. */
-#include "net/tx.h"
+#include "net/tx_int.h"
 
 #include <stdlib.h>
 

@@ -33,6 +33,7 @@ enum tx_event {
 	TX_EV_BODY_END,
 	TX_EV_OUTPUT, /* the outq has room */
 	TX_EV_SCAN,   /* tx->done_how and tx->answer are there */
+	TX_EV_ALONE,  /* the scan that it followed gave it no answer */
 	TX_EV_READY,  /* signatures are there, or there are none after all */
 	TX_EV_SPACE,  /* the spool takes bytes again */
 	TX_EV_TIMEOUT
@@ -48,6 +49,9 @@ extern const struct tx_state_info tx_states[TX_NSTATES];
 
 /* Whether something may go out before the verdict (architecture 9.1). */
 enum tx_gate { GATE_CLOSED, GATE_SCANNING, GATE_OPEN, GATE_SHUT };
+
+/* Where the answer about the whole object is from. */
+enum tx_source { SOURCE_NONE, SOURCE_SCAN, SOURCE_CACHE, SOURCE_SHARED };
 
 struct tx_host {
 	void (*kick)(void *ctx); /* look at the transaction again, soon */
@@ -108,7 +112,16 @@ struct tx {
 	char istag[SERVICE_TAG_LEN]; /* of the present answer */
 	bool retried;
 	uint64_t last_scan_us, scan_left_us; /* of the one deadline */
-	const char *not_submitted; /* why the last tx_submit() failed */
+	uint64_t queue_left_us; /* how long it may wait for its scan */
+
+	/* of the scan of the whole, see tx_shared.c */
+	enum tx_source source;
+	struct cache_key key;
+	uint32_t key_generation;     /* of the signatures that the key names */
+	struct flight *flight;       /* that it leads or follows, or NULL */
+	TAILQ_ENTRY(tx) flight_link; /* of the followers */
+	uint64_t follow_us;          /* since when */
+	const char *not_submitted;   /* why the last tx_submit() failed */
 	outcome_set extra;
 
 	struct verdict verdict;
@@ -160,6 +173,7 @@ void tx_body_end(struct tx *tx);
 bool tx_wants_input(const struct tx *tx);
 /* It waits for nothing but bytes of the body, which must keep coming. */
 bool tx_is_receiving(const struct tx *tx);
+bool tx_request_is_over(const struct tx *tx); /* nothing more is sent */
 /* Is the answer complete in the outq, and the request read? */
 bool tx_is_done(const struct tx *tx);
 /* sched has an answer; signatures came; by core. */
@@ -169,80 +183,7 @@ void tx_ready(struct tx *tx);
 void tx_doubt(struct tx *tx);
 /* A protocol error behind the heads (bad chunk ...), or a client's silence. */
 void tx_protocol_error(struct tx *tx, enum proto_err e);
+void tx_event(struct tx *tx, enum tx_event ev);
 /* Prints the state graph for dot(1). */
 void tx_write_dot(FILE *f);
-
-/* ---- between the tx_*.c files ---- */
-/* The only assignment of tx->state. */
-void tx_goto(struct tx *tx, enum tx_state to);
-void tx_event(struct tx *tx, enum tx_event ev);
-/* Room in milliseconds until the state's deadline, restarted. */
-void tx_touch_deadline(struct tx *tx);
-enum tx_step tx_run_HEADS(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_WAIT(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_DISCARD(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_PREVIEW(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_PSCAN(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_BODY(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_SCAN(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_STREAM(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_REPLY(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_DRAIN(struct tx *tx, enum tx_event ev);
-enum tx_step tx_run_DONE(struct tx *tx, enum tx_event ev);
-
-/* tx_heads.c: signatures are there, or are not needed */
-enum tx_step tx_accept(struct tx *tx);
-/* Asks the service; its answer is in tx->decision. */
-void tx_inspect(struct tx *tx, enum svc_stage stage);
-bool tx_edits(const struct tx *tx); /* the service changes the request head */
-/* tx_body.c: store bytes; false when they are held for lack of space. */
-bool tx_store(struct tx *tx, struct slice bytes);
-/* The preview is over: 100 Continue, and on to the rest. */
-enum tx_step tx_continue(struct tx *tx, enum tx_state to);
-/* tx_scan.c */
-struct tx_scan_what {
-	enum scan_kind kind;
-	bool prefix_lane;  /* must not delay whole scans */
-	bool fresh;        /* in a worker that scanned nothing before */
-	struct slice mem;  /* these bytes, or (p NULL) the body so far */
-	uint64_t queue_us; /* gives up when not started by then */
-	uint64_t budget_us;
-};
-/* False: see not_submitted. */
-bool tx_submit(struct tx *tx, const struct tx_scan_what *w);
-/* SHA-256 of the whole body, once it has ended; NULL: it failed. */
-const unsigned char *tx_digest(struct tx *tx);
-void tx_cancel_job(struct tx *tx);
-/* Notes how the last scan ended, for or against the object; false: no more. */
-bool tx_note_end(struct tx *tx, const struct tx_scan_what *w);
-/* tx_reply.c: every way to an answer ends in REPLY. */
-enum tx_step tx_reply_verdict(struct tx *tx);
-enum tx_step tx_reply_outcome(
-    struct tx *tx, enum outcome o, const char *reason, const char *threat);
-enum tx_step tx_reply_error(struct tx *tx, enum proto_err e);
-enum tx_step tx_reply_options(struct tx *tx);
-/* The 200 with the original head, once; the body follows in chunks. */
-int tx_send_head(struct tx *tx);
-/* Puts body bytes [released, to) into the outq as one chunk. */
-int tx_release(struct tx *tx, uint64_t to);
-bool tx_may_204(const struct tx *tx);
-bool tx_may_206(const struct tx *tx); /* the edited head alone (PC-01) */
-void tx_cut(struct tx *tx, const char *why);
-/* Feeds the stored body into the outq. False: it waits for room, or was cut. */
-bool tx_pump(struct tx *tx);
-bool tx_request_is_over(const struct tx *tx); /* nothing more is sent */
-/* tx_trickle.c */
-void tx_silence_arm(struct tx *tx);
-void tx_silence_fired(struct tx *tx);
-void tx_gate_answer(struct tx *tx);
-void tx_input_progress(struct tx *tx, size_t len);
-/* tx_stream.c */
-enum tx_step tx_stream_begin(struct tx *tx, bool passthrough);
-bool tx_stream_store(struct tx *tx, struct slice bytes);
-/* Puts what the window holds beyond its overlap into the outq. 0 or -1. */
-int tx_stream_flush(struct tx *tx, size_t upto);
-bool tx_stream_has_room(const struct tx *tx);
-/* tx_log.c */
-void tx_log_access(struct tx *tx);
-struct slice tx_declared_type(const struct tx *tx);
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /* PREVIEW and BODY: receiving, and what is decided before a scan. */
-#include "net/tx.h"
+#include "net/tx_int.h"
 
 #include <errno.h>
 #include <string.h>

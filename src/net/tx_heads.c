@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /* HEADS, WAIT, DISCARD: which service, may it, and what it says at once. */
-#include "net/tx.h"
+#include "net/tx_int.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /* The access line of a transaction, and what it counts. */
-#include "net/tx.h"
+#include "net/tx_int.h"
 
 #include <string.h>
 
@@ -123,6 +123,11 @@ add_course(struct buf *b, const struct tx *tx)
 		(void)buf_append_str(b, " cut=1");
 }
 
+static const char *const source_words[] = { [SOURCE_NONE] = "-",
+	[SOURCE_SCAN] = "miss",
+	[SOURCE_CACHE] = "hit",
+	[SOURCE_SHARED] = "shared" };
+
 static void
 make_line(struct buf *b, struct tx *tx)
 {
@@ -158,7 +163,8 @@ make_line(struct buf *b, struct tx *tx)
 	if (tx->verdict.reason[0] != '\0')
 		add(b, "reason", slice_of(tx->verdict.reason));
 	add_sha256(b, tx);
-	(void)buf_printf(b, " generation=%u", tx->generation);
+	(void)buf_printf(b, " cache=%s generation=%u", source_words[tx->source],
+	    tx->generation);
 	add_times(b, tx);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /* REPLY and DRAIN: from a verdict to bytes. */
-#include "net/tx.h"
+#include "net/tx_int.h"
 
 #include <string.h>
 

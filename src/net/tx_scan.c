@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /* PSCAN and SCAN: what workers are asked, and what their answers mean. */
-#include "net/tx.h"
+#include "net/tx_int.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -149,9 +149,8 @@ note_killer(struct tx *tx, const struct tx_scan_what *w)
 	return n < KILLERS_WHOLE;
 }
 
-/* Who is served: the user behind a trusted ICAP client, else that client. */
-static struct slice
-client_of(const struct tx *tx)
+struct slice
+tx_client(const struct tx *tx)
 {
 	if (tx->who.client.len > 0)
 		return buf_slice(&tx->who.client);
@@ -172,6 +171,39 @@ announced_len(const struct tx *tx)
 	return tx->declared_len;
 }
 
+void
+tx_lend_body(struct tx *tx, struct sched_job *j)
+{
+	j->rq.size = spool_size(tx->body);
+	j->fd = spool_lend(tx->body);
+	j->body = SLICE_NONE;
+	if (j->fd == -1)
+		j->body =
+		    (struct slice){ spool_data(tx->body), (size_t)j->rq.size };
+}
+
+/* All that the worker is told, and what it reads. */
+static void
+make_request(struct tx *tx, const struct tx_scan_what *w, struct sched_job *j)
+{
+	memset(j, 0, sizeof(*j));
+	j->fd = -1;
+	j->rq.kind = w->kind;
+	j->rq.budget_us = w->budget_us;
+	j->rq.conf_generation = tx->set->conf->generation;
+	j->rq.missing = tx->missing;
+	fill_opts(tx->svc->conf, &j->rq.opts);
+	if (w->mem.p != NULL) {
+		j->body = w->mem;
+		j->rq.size = w->mem.len;
+		return;
+	}
+	fill_forms(tx, &j->rq);
+	if (w->kind == SCAN_PREFIX)
+		j->rq.whole_len = announced_len(tx);
+	tx_lend_body(tx, j);
+}
+
 bool
 tx_submit(struct tx *tx, const struct tx_scan_what *w)
 {
@@ -183,32 +215,12 @@ tx_submit(struct tx *tx, const struct tx_scan_what *w)
 		return false;
 	}
 	tx->not_submitted = "out of memory";
-	memset(&j, 0, sizeof(j));
+	make_request(tx, w, &j);
 	j.owner = tx->id;
-	j.client = client_of(tx);
-	j.fd = -1;
+	j.client = tx_client(tx);
 	j.prefix = w->prefix_lane;
 	j.fresh = w->fresh;
 	j.queue_deadline_us = clock_mono_us() + w->queue_us;
-	j.rq.kind = w->kind;
-	j.rq.budget_us = w->budget_us;
-	j.rq.conf_generation = tx->set->conf->generation;
-	j.rq.missing = tx->missing;
-	fill_opts(tx->svc->conf, &j.rq.opts);
-	if (w->mem.p == NULL)
-		fill_forms(tx, &j.rq);
-	if (w->mem.p != NULL) {
-		j.body = w->mem;
-		j.rq.size = w->mem.len;
-	} else {
-		if (w->kind == SCAN_PREFIX)
-			j.rq.whole_len = announced_len(tx);
-		j.rq.size = spool_size(tx->body);
-		j.fd = spool_lend(tx->body);
-		if (j.fd == -1)
-			j.body = (struct slice){ spool_data(tx->body),
-				(size_t)j.rq.size };
-	}
 	if (lend(tx, &j))
 		tx->job = sched_submit(tx->core->sched, &j);
 	return tx->job != 0;
@@ -217,6 +229,7 @@ tx_submit(struct tx *tx, const struct tx_scan_what *w)
 void
 tx_cancel_job(struct tx *tx)
 {
+	tx_shared_leave(tx);
 	if (tx->job != 0)
 		sched_cancel(tx->core->sched, tx->job);
 	tx->job = 0;
@@ -262,29 +275,34 @@ note_times(struct tx *tx, const struct sched_done *d)
 }
 
 void
+tx_take(struct tx *tx, const struct sched_done *d)
+{
+	tx->done_how = d->how;
+	tx->done_signal = d->signal;
+	tx->generation = d->generation;
+	tx->last_scan_us = d->scan_us;
+	if (d->how == SCHED_ANSWER)
+		take_answer(tx, d->answer);
+	else
+		memset(&tx->answer, 0, sizeof(tx->answer));
+}
+
+void
 tx_scan_done(struct tx *tx, uint64_t job, const struct sched_done *d)
 {
 	if (job != tx->job)
 		return;
 	tx->job = 0;
 	take_back(tx);
-	tx->done_how = d->how;
-	tx->done_signal = d->signal;
-	tx->generation = d->generation;
 	note_times(tx, d);
-	tx->last_scan_us = d->scan_us;
-	if (d->how == SCHED_ANSWER)
-		take_answer(tx, d->answer);
-	else
-		memset(&tx->answer, 0, sizeof(tx->answer));
-	tx_event(tx, TX_EV_SCAN);
-	tx->host->kick(tx->host->ctx);
+	tx_take(tx, d);
+	tx_shared_end(tx, d);
 }
 
 void
 tx_doubt(struct tx *tx)
 {
-	if (tx->job != 0)
+	if (tx->job != 0 && !tx_is_followed(tx))
 		sched_doubt(tx->core->sched, tx->job);
 }
 
@@ -455,17 +473,44 @@ note_codings(struct tx *tx)
 			tx->extra |= OUTCOME_BIT(OUTCOME_UNDECODABLE);
 }
 
+static struct tx_scan_what
+whole_what(const struct tx *tx)
+{
+	return (struct tx_scan_what){ .kind = SCAN_WHOLE,
+		.fresh = tx->retried,
+		.queue_us = tx->queue_left_us,
+		.budget_us = tx->scan_left_us };
+}
+
 static enum tx_step
 submit_whole(struct tx *tx)
 {
-	struct tx_scan_what w = { .kind = SCAN_WHOLE,
-		.fresh = tx->retried,
-		.queue_us = tx->set->conf->queue_timeout * 1000,
-		.budget_us = tx->scan_left_us };
+	struct tx_scan_what w = whole_what(tx);
 
 	if (tx_submit(tx, &w))
 		return TX_WAIT_EVENT;
 	return tx_reply_outcome(tx, OUTCOME_FAILED, tx->not_submitted, NULL);
+}
+
+static enum tx_step answered(struct tx *tx);
+
+/* Unless its answer is known, or will be: then there is no scan of its own. */
+static enum tx_step
+ask_or_submit(struct tx *tx)
+{
+	struct tx_scan_what w = whole_what(tx);
+	struct sched_job j;
+
+	make_request(tx, &w, &j);
+	switch (tx_shared_ask(tx, &j.rq)) {
+	case ASK_KNOWN:
+		return answered(tx);
+	case ASK_WAIT:
+		return TX_WAIT_EVENT;
+	case ASK_SCAN:
+		break;
+	}
+	return submit_whole(tx);
 }
 
 static enum tx_step
@@ -487,7 +532,8 @@ begin_scan(struct tx *tx)
 	note_codings(tx);
 	tx->scan_left_us =
 	    conf_scan_budget_us(tx->svc->conf, spool_size(tx->body));
-	return submit_whole(tx);
+	tx->queue_left_us = tx->set->conf->queue_timeout * 1000;
+	return ask_or_submit(tx);
 }
 
 /* Once more, in a fresh worker, as long as its one deadline permits. */
@@ -514,6 +560,7 @@ lost(struct tx *tx)
 		    "the scan did not end before its deadline", NULL);
 	if (again && may_retry(tx, tx->last_scan_us)) {
 		tx->retried = true;
+		tx->queue_left_us = tx->set->conf->queue_timeout * 1000;
 		METRIC_INC(scans_retried_total);
 		return submit_whole(tx);
 	}
@@ -551,13 +598,27 @@ answered(struct tx *tx)
 	return tx_reply_verdict(tx);
 }
 
-enum tx_step
-tx_run_SCAN(struct tx *tx, enum tx_event ev)
+static enum tx_step
+followed_in_vain(struct tx *tx)
 {
-	if (ev == TX_EV_ENTER)
-		return begin_scan(tx);
-	if (ev != TX_EV_SCAN)
-		return TX_WAIT_EVENT;
+	return tx_reply_outcome(tx, OUTCOME_TIMEOUT,
+	    "the scan of the same object for another client took its time",
+	    NULL);
+}
+
+/* As long as the time for waiting and that for a scan are not used up. */
+static enum tx_step
+left_alone(struct tx *tx)
+{
+	if (tx->queue_left_us > 0)
+		return submit_whole(tx);
+	return tx->done_how == SCHED_QUEUED ? not_begun(tx)
+					    : followed_in_vain(tx);
+}
+
+static enum tx_step
+scan_is_over(struct tx *tx)
+{
 	switch (tx->done_how) {
 	case SCHED_ANSWER:
 		return answered(tx);
@@ -569,4 +630,23 @@ tx_run_SCAN(struct tx *tx, enum tx_event ev)
 		break;
 	}
 	return lost(tx);
+}
+
+enum tx_step
+tx_run_SCAN(struct tx *tx, enum tx_event ev)
+{
+	switch (ev) {
+	case TX_EV_ENTER:
+		return begin_scan(tx);
+	case TX_EV_SCAN:
+		return scan_is_over(tx);
+	case TX_EV_ALONE:
+		return left_alone(tx);
+	case TX_EV_TIMEOUT:
+		if (tx_is_following(tx))
+			return followed_in_vain(tx);
+		return TX_WAIT_EVENT;
+	default:
+		return TX_WAIT_EVENT;
+	}
 }

@@ -5,7 +5,7 @@
  * passes without a scan (too large, exempt, overload with action pass) goes
  * out the same way, without windows.
  */
-#include "net/tx.h"
+#include "net/tx_int.h"
 
 #include <string.h>
 

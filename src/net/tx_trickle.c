@@ -9,7 +9,7 @@
  * stall has a shape: the client offered trailers and no 204, some 60 KiB came
  * since the last progress, then silence.
  */
-#include "net/tx.h"
+#include "net/tx_int.h"
 
 #include "base/clock.h"
 #include "base/log.h"

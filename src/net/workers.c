@@ -30,9 +30,7 @@ struct workers {
 	struct event_base *base;
 	struct chan *parent;
 	struct sched *sched;
-	void (*done)(void *ctx, uint64_t job, uint64_t owner,
-	    const struct sched_done *d);
-	void *done_ctx;
+	struct workers_ops ops;
 	struct loader_list loaders;
 	struct port_list ports;
 };
@@ -284,14 +282,20 @@ on_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 {
 	struct workers *w = ctx;
 
-	w->done(w->done_ctx, job, owner, d);
+	w->ops.done(w->ops.ctx, job, owner, d);
+}
+
+static void
+on_distrust(void *ctx, const struct msg_worker *id)
+{
+	struct workers *w = ctx;
+
+	w->ops.distrust(w->ops.ctx, id);
 }
 
 struct workers *
 workers_new(struct event_base *base, struct timerq *tq, struct chan *parent,
-    void (*done)(
-	void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d),
-    void *ctx)
+    const struct workers_ops *theirs)
 {
 	struct workers *w = calloc(1, sizeof(*w));
 	struct sched_ops ops = { .overdue = on_overdue,
@@ -300,6 +304,7 @@ workers_new(struct event_base *base, struct timerq *tq, struct chan *parent,
 		.want = on_want,
 		.has_loader = on_has_loader,
 		.yield = on_yield,
+		.distrust = on_distrust,
 		.done = on_done,
 		.ctx = w };
 
@@ -307,8 +312,7 @@ workers_new(struct event_base *base, struct timerq *tq, struct chan *parent,
 		return NULL;
 	w->base = base;
 	w->parent = parent;
-	w->done = done;
-	w->done_ctx = ctx;
+	w->ops = *theirs;
 	TAILQ_INIT(&w->loaders);
 	TAILQ_INIT(&w->ports);
 	if ((w->sched = sched_new(tq, &ops)) == NULL) {

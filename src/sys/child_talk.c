@@ -266,6 +266,9 @@ child_message(void *ctx, struct chan *chan, struct chan_msg *m)
 	case MSG_DB_CHANGED:
 		generation_notified(c->parent);
 		break;
+	case MSG_FLUSH_CACHE:
+		children_send(c->parent, ROLE_NET, MSG_FLUSH_CACHE, number);
+		break;
 	default:
 		break; /* CONF_DONE, DRAINED: its exit says the rest */
 	}

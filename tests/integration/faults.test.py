@@ -436,8 +436,8 @@ def reset_during_a_scan_gives_it_up():
     s = tolsey.Tolsey("ScanWorkersMax 2", workers=2)
     try:
         clients = [s.client() for _ in range(6)]
-        for c in clients:
-            c.send(reqmod() + chunked(SLOW))
+        for i, c in enumerate(clients):
+            c.send(reqmod() + chunked(SLOW + b"%d" % i))
         wait_for(lambda: s.metric("scans_running") == 2, 10, "two scans")
         for c in clients:
             c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,

@@ -121,8 +121,15 @@ on_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 	}
 }
 
+static void
+on_distrust(void *ctx, const struct msg_worker *w)
+{
+	(void)ctx;
+	wd->w[w->incarnation].distrusted = true;
+}
+
 static const struct sched_ops ops = { on_overdue, on_retire, on_stuck, on_want,
-	on_has_loader, on_yield, on_done, NULL };
+	on_has_loader, on_yield, on_distrust, on_done, NULL };
 
 /* ---- what a test does ---- */
 

@@ -19,7 +19,7 @@ struct fake {
 	uint64_t ids[64];           /* their scan ids */
 	unsigned int ngiven, first; /* the first not yet answered */
 	unsigned int nstarted;
-	bool full, dead, closed, told, retired, stuck, yields;
+	bool full, dead, closed, told, retired, stuck, yields, distrusted;
 	uint32_t generation;
 };
 struct outcome_of {

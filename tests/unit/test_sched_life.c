@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -406,6 +407,38 @@ freed_with_work_left(void **state)
 	assert_true(f->closed && g->closed);
 }
 
+/* What an evil worker said before it showed may have been a lie. */
+static void
+not_believed_afterwards(void **state)
+{
+	struct fake *f[6];
+
+	(void)state;
+	limits(1, 6, 6);
+	for (unsigned int i = 0; i < 5; i++) {
+		f[i] = worker();
+		(void)small();
+		assert_int_equal(f[i]->ngiven, 1);
+	}
+	f[5] = worker();
+	start(f[0]);
+	sched_violation(wd->s, incarnation(f[0]), "test");
+	start(f[1]);
+	end_by(f[1], SIGSEGV);
+	start(f[2]); /* late */
+	/* f[3] does not begin */
+	finish(f[4]); /* as planned */
+	eof(f[5]);
+	pass(40 * SEC);
+	assert_true(f[0]->distrusted);
+	assert_true(f[1]->distrusted);
+	assert_true(f[2]->distrusted);
+	assert_true(f[3]->distrusted);
+	assert_true(f[4]->retired);
+	assert_false(f[4]->distrusted);
+	assert_true(f[5]->distrusted);
+}
+
 /* ---- anything, in any order ---- */
 
 static uint64_t seed = 88172645463325252;
@@ -452,6 +485,19 @@ work_on(struct fake *f)
 }
 
 static void
+doubt_or_join(void)
+{
+	uint64_t j;
+
+	if (wd->nj == 0)
+		return;
+	j = wd->nj - any(wd->nj < 20 ? wd->nj : 20);
+	if (any(2) == 0)
+		sched_doubt(wd->s, wd->j[j].job);
+	sched_join(wd->s, wd->j[j].job, slice_of(any(2) == 0 ? "a" : "b"));
+}
+
+static void
 random_step(uint32_t *gen)
 {
 	struct fake *f;
@@ -487,6 +533,7 @@ random_step(uint32_t *gen)
 		}
 		break;
 	case 7:
+		doubt_or_join();
 		pass(any(3) == 0 ? any(3 * SEC) : any(20 * MS));
 		break;
 	case 8:
@@ -563,6 +610,7 @@ main(void)
 		SCHED_TEST(dead_port_ends),
 		SCHED_TEST(submits_in_done),
 		SCHED_TEST(freed_with_work_left),
+		SCHED_TEST(not_believed_afterwards),
 		SCHED_TEST(every_job_has_one_end),
 	};
 

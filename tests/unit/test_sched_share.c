@@ -493,6 +493,56 @@ doubtful_ones_go_last(void **state)
 	expect_done(d, SCHED_ANSWER);
 }
 
+/* Somebody else waits for it, too. */
+static void
+joined_jobs_are_not_doubtful(void **state)
+{
+	uint64_t d, e, s;
+
+	(void)state;
+	workers(1);
+	(void)small();
+	start(f[0]);
+	pass(5 * MS);
+	d = small();
+	e = small();
+	s = small();
+	sched_doubt(wd->s, wd->j[d].job);
+	sched_doubt(wd->s, wd->j[e].job);
+	sched_join(wd->s, wd->j[e].job, SLICE_LIT("192.0.2.1"));
+	answer(f[0]);
+	while (f[0]->first < f[0]->ngiven)
+		finish(f[0]);
+	assert_int_equal(wd->order[1], s);
+	assert_int_equal(wd->order[2], e);
+	assert_int_equal(wd->order[3], d);
+}
+
+/* It comes in the turn of who has less to do. */
+static void
+joined_jobs_come_sooner(void **state)
+{
+	uint64_t last = 0, other;
+
+	(void)state;
+	workers(1);
+	(void)small();
+	start(f[0]);
+	pass(5 * MS);
+	for (int i = 0; i < 10; i++)
+		last = small();
+	sched_join(wd->s, wd->j[last].job, SLICE_LIT("192.0.2.2"));
+	other = small_for("192.0.2.3");
+	/* and not later, when one with more to do wants it */
+	sched_join(wd->s, wd->j[other].job, SLICE_LIT("192.0.2.1"));
+	sched_join(wd->s, 12345678, SLICE_LIT("192.0.2.1"));
+	answer(f[0]);
+	for (int i = 0; i < 3; i++)
+		finish(f[0]);
+	assert_int_equal(wd->j[last].done, 1);
+	assert_int_equal(wd->j[other].done, 1);
+}
+
 static void
 a_doubtful_scan_gives_way_once(void **state)
 {
@@ -679,6 +729,8 @@ main(void)
 		SHARE_TEST(the_youngest_long_scan_gives_way),
 		SHARE_TEST(the_only_worker_is_left_alone),
 		SHARE_TEST(doubtful_ones_go_last),
+		SHARE_TEST(joined_jobs_are_not_doubtful),
+		SHARE_TEST(joined_jobs_come_sooner),
 		SHARE_TEST(a_doubtful_scan_gives_way_once),
 		SHARE_TEST(long_scans_yield),
 	};

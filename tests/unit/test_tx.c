@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "net/tx_int.h"
 #include "tests/unit/tx_world.h"
 
 #define REQ_HDR "GET / HTTP/1.1\r\nHost: x\r\n\r\n" /* 27 bytes */

@@ -176,6 +176,14 @@ on_yield(void *ctx, const struct msg_worker *id, bool on)
 }
 
 static void
+on_distrust(void *ctx, const struct msg_worker *id)
+{
+	struct world *w = ctx;
+
+	net_core_distrust(&w->core, id);
+}
+
+static void
 on_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 {
 	struct world *w = ctx;
@@ -350,6 +358,8 @@ end_transaction(struct world *w)
 	icap_rx_finish(&w->rx);
 	w->rx.answered_before = true;
 	w->transactions++;
+	if (!w->caches)
+		cache_forget(w->core.cache);
 	if (!w->remembers) {
 		harmless_free(&w->core.harmless);
 		w->core.harmless = harmless_new();
@@ -456,6 +466,7 @@ world_init(struct world *w, const char *const overrides[], bool ready)
 		.want = on_want,
 		.has_loader = on_has_loader,
 		.yield = on_yield,
+		.distrust = on_distrust,
 		.done = on_done,
 		.ctx = w };
 	struct conf_errors err;

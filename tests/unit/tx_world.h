@@ -23,7 +23,8 @@ struct world {
 	struct tx_host host;
 	unsigned int transactions; /* ended */
 	bool closed, cut;
-	bool remembers; /* previews that were harmless, between transactions */
+	/* between transactions: previews that were harmless, verdicts */
+	bool remembers, caches;
 	/* the worker */
 	struct msg_scan_request rq; /* last one sent */
 	char body[4096];            /* its first bytes */

@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
+/* The verdict cache, and one scan for many, as transactions meet them. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/tx_guest.h"
+
+#define SEC ((uint64_t)1000000)
+
+static void
+generation(uint32_t n)
+{
+	struct msg_loaded loaded = { .generation = n, .signatures = 1 };
+
+	sched_generation(w.sched, n);
+	assert_int_equal(net_core_generation(&w.core, &loaded), 0);
+}
+
+/* The worker is at it, and then has an answer. */
+static void
+start(void)
+{
+	sched_started(w.sched, w.incarnation, w.pending);
+}
+
+static void
+answer_started(uint32_t finding)
+{
+	struct scan_answer a;
+	uint64_t id = w.pending;
+
+	memset(&a, 0, sizeof(a));
+	a.complete = 1;
+	a.nfindings = finding != OUTCOME_NONE;
+	a.findings[0].outcome = finding;
+	w.pending = 0;
+	sched_result(w.sched, w.incarnation, id, &a);
+}
+
+/* Scanned, and clean. */
+static void
+scanned(const char *body)
+{
+	unsigned int before = w.scans;
+	struct guest *g = ask(body);
+
+	assert_int_equal(w.scans, before + 1);
+	world_answer(&w, NULL, false);
+	has(g, "ICAP/1.0 204 ");
+}
+
+static void
+known(const char *body)
+{
+	unsigned int before = w.scans;
+
+	is_clean(ask(body), SOURCE_CACHE);
+	assert_int_equal(w.scans, before);
+}
+
+/* ---- the cache ---- */
+
+static void
+seen_before(void **state)
+{
+	struct guest *first, *again;
+
+	(void)state;
+	begin(NULL);
+	scanned("hello");
+	known("hello");
+	assert_int_equal(ask("hello")->tx->generation, 1);
+	scanned("other");
+	/* the same page, headers and words for the log */
+	first = ask("bad");
+	world_answer(&w, "Unit.Virus", false);
+	has(first,
+	    "X-Infection-Found: Type=0; Resolution=2; Threat=Unit.Virus");
+	again = ask("bad");
+	assert_int_equal(w.scans, 3);
+	assert_int_equal(again->tx->source, SOURCE_CACHE);
+	has(again,
+	    "X-Infection-Found: Type=0; Resolution=2; Threat=Unit.Virus");
+	assert_int_equal(strlen(sent(first)), strlen(sent(again)));
+	assert_int_equal(again->tx->verdict.nnames, 1);
+	assert_string_equal(again->tx->verdict.names[0], "Unit.Virus");
+	assert_string_equal(
+	    again->tx->verdict.reason, first->tx->verdict.reason);
+	end();
+}
+
+/* What was found is the worker's word: the service is asked each time. */
+static void
+service_is_asked(void **state)
+{
+	struct guest *g;
+
+	(void)state;
+	begin(NULL);
+	g = ask("hello");
+	world_answer(&w, "Ignored", false);
+	is_clean(g, SOURCE_SCAN);
+	is_clean(ask("hello"), SOURCE_CACHE);
+	end();
+}
+
+static void
+incomplete_is_not_kept(void **state)
+{
+	(void)state;
+	begin(NULL);
+	for (unsigned int i = 0; i < 3; i++) {
+		struct guest *g = ask("bomb");
+
+		assert_int_equal(w.scans, i + 1);
+		world_answer_incomplete(&w, OUTCOME_LIMIT);
+		ends_as(g, OUTCOME_LIMIT);
+	}
+	end();
+}
+
+/* A part is no object, whatever was said of the same bytes (SE-03). */
+static void
+parts_are_scanned(void **state)
+{
+	struct guest *g;
+
+	(void)state;
+	begin(NULL);
+	scanned("hello");
+	for (unsigned int i = 0; i < 2; i++) {
+		g = ask_for("192.0.2.1", "Content-Length: 9\r\n", "hello");
+		assert_int_equal(w.scans, i + 2);
+		world_answer(&w, NULL, false);
+		has(g, "ICAP/1.0 204 ");
+		assert_int_equal(g->tx->verdict.outcome, OUTCOME_PARTIAL);
+		assert_int_equal(g->tx->source, SOURCE_NONE);
+	}
+	known("hello");
+	end();
+}
+
+static void
+set_conf(const char *const overrides[], size_t n)
+{
+	struct conf_errors err;
+	struct service_set *set;
+	struct conf *conf;
+
+	conf_errors_init(&err);
+	conf = conf_load(NULL, overrides, n, &err);
+	assert_non_null(conf);
+	set = service_set_new(w.modules, conf, &err);
+	assert_non_null(set);
+	assert_int_equal(net_core_set(&w.core, set), 0);
+	service_set_unref(&set);
+	conf_unref(&conf);
+	conf_errors_free(&err);
+}
+
+/* What changes the scan changes the key; what changes the action does not. */
+static void
+settings(void **state)
+{
+	static const char *const files[] = { "MaxFiles 5" };
+	static const char *const macros[] = { "AlertOLE2Macros yes" };
+	static const char *const pass[] = { "OnInfected pass" };
+	static const char *const off[] = { "CacheVerdicts off" };
+	static const char *const none[] = { "VerdictCache 0" };
+	struct guest *g;
+
+	(void)state;
+	begin(NULL);
+	scanned("hello");
+	set_conf(files, 1);
+	scanned("hello");
+	set_conf(macros, 1);
+	scanned("hello");
+	g = ask("bad");
+	world_answer(&w, "Unit.Virus", false);
+	ends_as(g, OUTCOME_INFECTED);
+	set_conf(off, 1);
+	scanned("hello");
+	scanned("hello");
+	set_conf(macros, 1);
+	known("hello");
+	set_conf(NULL, 0);
+	known("hello");
+	g = ask("bad");
+	world_answer(&w, "Unit.Virus", false);
+	ends_as(g, OUTCOME_INFECTED);
+	set_conf(pass, 1);
+	g = ask("bad");
+	assert_int_equal(g->tx->source, SOURCE_CACHE);
+	assert_int_equal(g->tx->verdict.outcome, OUTCOME_INFECTED);
+	has(g, "ICAP/1.0 204 ");
+	set_conf(none, 1);
+	scanned("hello");
+	scanned("hello");
+	set_conf(NULL, 0);
+	scanned("hello");
+	end();
+}
+
+static void
+signatures(void **state)
+{
+	struct guest *g;
+
+	(void)state;
+	begin(NULL);
+	scanned("hello");
+	known("hello");
+	/* the workers of the old ones still serve: their word is not kept */
+	generation(2);
+	scanned("hello");
+	scanned("hello");
+	/* nor that of a scan that was begun before */
+	g = ask("other");
+	generation(3);
+	world_answer(&w, NULL, false);
+	is_clean(g, SOURCE_SCAN);
+	assert_int_equal(cache_count(w.core.cache), 0);
+	/* none at all for a while */
+	assert_int_equal(net_core_unload(&w.core), 0);
+	generation(1);
+	scanned("hello");
+	known("hello");
+	assert_int_equal(net_core_unload(&w.core), 0);
+	generation(1);
+	scanned("hello");
+	end();
+}
+
+/* A worker that breaks a rule, crashes or hangs may have lied before. */
+static void
+word_of_a_bad_worker(void **state)
+{
+	(void)state;
+	begin(NULL);
+	scanned("hello");
+	sched_violation(w.sched, w.incarnation, "test");
+	world_add_worker(&w);
+	scanned("hello");
+	known("hello");
+	(void)ask("crash");
+	world_worker_dies(&w, SIGSEGV);
+	scanned("hello");
+	known("hello");
+	(void)ask("hang");
+	start();
+	world_wait(&w, 40 * SEC);
+	world_add_worker(&w);
+	scanned("hello");
+	known("hello");
+	/* one that is replaced as planned has not */
+	(void)ask("limit");
+	world_answer_incomplete(&w, OUTCOME_LIMIT);
+	known("hello");
+	end();
+}
+
+static void
+age(void **state)
+{
+	static const char *const minute[] = { "VerdictCacheTime 60s", NULL };
+
+	(void)state;
+	begin(minute);
+	scanned("hello");
+	world_wait(&w, 59 * SEC);
+	known("hello");
+	world_wait(&w, 2 * SEC);
+	scanned("hello");
+	end();
+}
+
+/* ---- one scan for many ---- */
+
+static void
+one_scan(void **state)
+{
+	struct guest *g[10];
+
+	(void)state;
+	begin(NULL);
+	for (size_t i = 0; i < 10; i++)
+		g[i] = ask("hello");
+	assert_int_equal(w.scans, 1);
+	assert_int_equal(sched_queued(w.sched), 0);
+	world_wait(&w, SEC);
+	for (size_t i = 0; i < 10; i++)
+		is_silent(g[i]);
+	world_answer(&w, "Unit.Virus", false);
+	for (size_t i = 0; i < 10; i++) {
+		ends_as(g[i], OUTCOME_INFECTED);
+		has(g[i], "Unit.Virus");
+		assert_int_equal(
+		    g[i]->tx->source, i == 0 ? SOURCE_SCAN : SOURCE_SHARED);
+	}
+	assert_int_equal(w.scans, 1);
+	end();
+}
+
+/* Also what is complete, but not kept. */
+static void
+encrypted_is_shared(void **state)
+{
+	struct guest *a, *b;
+
+	(void)state;
+	begin(NULL);
+	a = ask("zip");
+	b = ask("zip");
+	start();
+	answer_started(OUTCOME_ENCRYPTED);
+	assert_int_equal(a->tx->verdict.outcome, OUTCOME_ENCRYPTED);
+	assert_int_equal(b->tx->verdict.outcome, OUTCOME_ENCRYPTED);
+	assert_int_equal(cache_count(w.core.cache), 0);
+	end();
+}
+
+/* Other settings, or another time limit, are another scan. */
+static void
+only_the_same(void **state)
+{
+	static const char *const files[] = { "MaxFiles 5" };
+	static const char *const slow[] = { "MaxFiles 5", "ScanTimeout 60s" };
+	struct guest *a, *b, *c, *d;
+
+	(void)state;
+	begin(NULL);
+	a = ask("hello");
+	b = ask("hallo");
+	set_conf(files, 1);
+	c = ask("hello");
+	set_conf(slow, 2);
+	d = ask("hello");
+	assert_int_equal(sched_queued(w.sched), 3);
+	world_answer(&w, "Unit.Virus", false);
+	ends_as(a, OUTCOME_INFECTED);
+	is_silent(b);
+	is_silent(c);
+	for (unsigned int i = 0; i < 3; i++)
+		world_answer(&w, NULL, false);
+	is_clean(b, SOURCE_SCAN);
+	is_clean(c, SOURCE_SCAN);
+	is_clean(d, SOURCE_SCAN);
+	end();
+}
+
+static void
+leader_leaves(void **state)
+{
+	struct guest *g[4];
+
+	(void)state;
+	begin(NULL);
+	for (size_t i = 0; i < 4; i++)
+		g[i] = ask("hello");
+	start();
+	leave(g[0]);
+	leave(g[2]);
+	leave(g[1]);
+	answer_started(OUTCOME_NONE);
+	is_clean(g[3], SOURCE_SCAN);
+	assert_int_equal(w.scans, 1);
+	known("hello");
+	end();
+}
+
+/* Nothing was sent to a worker yet: what is sent is the heir's body. */
+static void
+leader_leaves_the_queue(void **state)
+{
+	struct guest *busy, *a, *b;
+
+	(void)state;
+	begin(NULL);
+	busy = ask("busy");
+	start();
+	a = ask("hello");
+	world_wait(&w, 6 * SEC);
+	b = ask("hello");
+	leave(a);
+	/* the heir has its own time in the queue */
+	world_wait(&w, 6 * SEC);
+	is_silent(b);
+	answer_started(OUTCOME_NONE);
+	sched_worker_writable(w.sched, w.incarnation);
+	is_clean(busy, SOURCE_SCAN);
+	assert_string_equal(w.body, "hello");
+	world_answer(&w, NULL, false);
+	is_clean(b, SOURCE_SCAN);
+	end();
+}
+
+static void
+all_leave(void **state)
+{
+	struct guest *a, *b;
+
+	(void)state;
+	begin(NULL);
+	a = ask("hello");
+	b = ask("hello");
+	leave(b);
+	leave(a);
+	world_answer(&w, NULL, false);
+	/* nobody heard it */
+	assert_int_equal(cache_count(w.core.cache), 0);
+	scanned("hello");
+	end();
+}
+
+/* Fifty ask for an object that ends workers: it ends two, one at a time. */
+static void
+crasher(void **state)
+{
+	struct guest *g[MAX_GUESTS];
+
+	(void)state;
+	begin(NULL);
+	for (size_t i = 0; i < MAX_GUESTS; i++)
+		g[i] = ask("crash");
+	assert_int_equal(w.scans, 1);
+	world_worker_dies(&w, SIGSEGV);
+	ends_as(g[0], OUTCOME_FAILED);
+	is_silent(g[1]);
+	is_silent(g[2]);
+	assert_int_equal(w.scans, 2);
+	world_worker_dies(&w, SIGSEGV);
+	for (size_t i = 1; i < MAX_GUESTS; i++)
+		ends_as(g[i], OUTCOME_FAILED);
+	assert_int_equal(w.scans, 2);
+	end();
+}
+
+/* The leader's second try is for all. */
+static void
+crash_and_retry(void **state)
+{
+	static const char *const retry[] = { "RetryFailedScan on", NULL };
+	struct guest *a, *b;
+
+	(void)state;
+	begin(retry);
+	a = ask("hello");
+	b = ask("hello");
+	world_worker_dies(&w, SIGSEGV);
+	is_silent(a);
+	is_silent(b);
+	assert_int_equal(w.scans, 2);
+	world_answer(&w, NULL, false);
+	is_clean(a, SOURCE_SCAN);
+	is_clean(b, SOURCE_SHARED);
+	end();
+}
+
+static void
+violation(void **state)
+{
+	struct guest *a, *b;
+
+	(void)state;
+	begin(NULL);
+	a = ask("hello");
+	b = ask("hello");
+	start();
+	sched_violation(w.sched, w.incarnation, "test");
+	ends_as(a, OUTCOME_FAILED);
+	is_silent(b);
+	world_add_worker(&w);
+	assert_int_equal(w.scans, 2);
+	world_answer(&w, NULL, false);
+	is_clean(b, SOURCE_SCAN);
+	end();
+}
+
+/* One more looks; when it sees the same, that is what it is. */
+static void
+limit_twice(void **state)
+{
+	struct guest *g[5];
+
+	(void)state;
+	begin(NULL);
+	for (size_t i = 0; i < 5; i++)
+		g[i] = ask("bomb");
+	world_answer_incomplete(&w, OUTCOME_LIMIT);
+	ends_as(g[0], OUTCOME_LIMIT);
+	is_silent(g[1]);
+	is_silent(g[2]);
+	assert_int_equal(w.scans, 2);
+	world_answer_incomplete(&w, OUTCOME_LIMIT);
+	for (size_t i = 1; i < 5; i++)
+		ends_as(g[i], OUTCOME_LIMIT);
+	assert_int_equal(w.scans, 2);
+	assert_int_equal(cache_count(w.core.cache), 0);
+	end();
+}
+
+static void
+failed_once(void **state)
+{
+	struct guest *g[5];
+
+	(void)state;
+	begin(NULL);
+	for (size_t i = 0; i < 5; i++)
+		g[i] = ask("hello");
+	world_answer_incomplete(&w, OUTCOME_FAILED);
+	ends_as(g[0], OUTCOME_FAILED);
+	world_answer_incomplete(&w, OUTCOME_LIMIT);
+	ends_as(g[1], OUTCOME_LIMIT);
+	is_silent(g[2]);
+	world_answer(&w, NULL, false);
+	is_clean(g[2], SOURCE_SCAN);
+	is_clean(g[3], SOURCE_SHARED);
+	is_clean(g[4], SOURCE_SHARED);
+	assert_int_equal(w.scans, 3);
+	end();
+}
+
+/* Who has waited for longer than a queue may take has no second scan. */
+static void
+overdue(void **state)
+{
+	struct guest *a, *b, *c;
+
+	(void)state;
+	begin(NULL);
+	a = ask("hang");
+	start();
+	world_wait(&w, 5 * SEC);
+	b = ask("hang");
+	world_wait(&w, 20 * SEC);
+	c = ask("hang");
+	is_silent(a);
+	world_wait(&w, 5 * SEC + SEC / 10);
+	ends_as(a, OUTCOME_TIMEOUT);
+	ends_as(b, OUTCOME_TIMEOUT);
+	is_silent(c);
+	world_add_worker(&w);
+	assert_int_equal(w.scans, 2);
+	world_answer(&w, NULL, false);
+	is_clean(c, SOURCE_SCAN);
+	end();
+}
+
+/* No worker becomes free: each waits as long as it may. */
+static void
+queue_time(void **state)
+{
+	struct guest *busy, *a, *b;
+
+	(void)state;
+	begin(NULL);
+	busy = ask("busy");
+	start();
+	a = ask("hello");
+	world_wait(&w, 6 * SEC);
+	b = ask("hello");
+	world_wait(&w, 5 * SEC);
+	ends_as(a, OUTCOME_OVERLOAD);
+	is_silent(b);
+	is_silent(busy);
+	world_wait(&w, 4 * SEC);
+	is_silent(b);
+	world_wait(&w, 2 * SEC);
+	ends_as(b, OUTCOME_OVERLOAD);
+	end();
+}
+
+/* One that may have gone is not asked to go last while others wait with it. */
+static void
+doubt(void **state)
+{
+	struct guest *busy, *a, *b, *c;
+
+	(void)state;
+	begin(NULL);
+	busy = ask("busy");
+	a = ask("hello");
+	b = ask("other");
+	tx_doubt(a->tx); /* behind the other one */
+	c = ask("hello");
+	tx_doubt(a->tx);
+	tx_doubt(c->tx);
+	world_answer(&w, NULL, false);
+	is_clean(busy, SOURCE_SCAN);
+	world_answer(&w, NULL, false);
+	world_answer(&w, NULL, false);
+	is_clean(a, SOURCE_SCAN);
+	is_clean(b, SOURCE_SCAN);
+	is_clean(c, SOURCE_SHARED);
+	end();
+}
+
+/* Who follows a client with much to do does not wait for its other jobs. */
+static void
+follower_of_a_busy_client(void **state)
+{
+	struct guest *x;
+	char body[16];
+
+	(void)state;
+	begin(NULL);
+	for (unsigned int i = 0; i < 10; i++) {
+		(void)snprintf(body, sizeof(body), "mine %u", i);
+		(void)ask_for("192.0.2.1", "", body);
+	}
+	(void)ask_for("192.0.2.1", "", "wanted");
+	x = ask_for("192.0.2.2", "", "wanted");
+	world_answer(&w, NULL, false); /* mine 0 was with the worker */
+	world_answer(&w, NULL, false);
+	world_answer(&w, NULL, false);
+	is_clean(x, SOURCE_SHARED);
+	assert_int_equal(w.scans, 4);
+	while (w.pending != 0)
+		world_answer(&w, NULL, false);
+	end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(seen_before),
+		cmocka_unit_test(service_is_asked),
+		cmocka_unit_test(incomplete_is_not_kept),
+		cmocka_unit_test(parts_are_scanned),
+		cmocka_unit_test(settings),
+		cmocka_unit_test(signatures),
+		cmocka_unit_test(word_of_a_bad_worker),
+		cmocka_unit_test(age),
+		cmocka_unit_test(one_scan),
+		cmocka_unit_test(encrypted_is_shared),
+		cmocka_unit_test(only_the_same),
+		cmocka_unit_test(leader_leaves),
+		cmocka_unit_test(leader_leaves_the_queue),
+		cmocka_unit_test(all_leave),
+		cmocka_unit_test(crasher),
+		cmocka_unit_test(crash_and_retry),
+		cmocka_unit_test(violation),
+		cmocka_unit_test(limit_twice),
+		cmocka_unit_test(failed_once),
+		cmocka_unit_test(overdue),
+		cmocka_unit_test(queue_time),
+		cmocka_unit_test(doubt),
+		cmocka_unit_test(follower_of_a_busy_client),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
