@@ -17,3 +17,28 @@ tests_unit_test_bench_SOURCES = tests/unit/test_bench.c
 tests_unit_test_bench_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_bench_LDADD = $(BENCH_LIBS) $(BROTLI_LIBS) $(CMOCKA_LIBS)
 endif
+noinst_LIBRARIES += src/libclient.a
+src_libclient_a_SOURCES = src/client/options.def src/client/options.h src/client/options.c \
+  src/client/target.h src/client/target.c src/client/source.h src/client/source.c \
+  src/client/exchange.h src/client/exchange.c src/client/request.h src/client/request.c \
+  src/client/link.h src/client/link_int.h src/client/link.c src/client/link_tls.c \
+  src/client/session.h src/client/session.c src/client/verdicts.def src/client/verdict.h src/client/verdict.c \
+  src/client/offer.h src/client/offer.c src/client/text.h src/client/text.c \
+  src/client/returned.h src/client/returned.c src/client/report.h src/client/report.c \
+  src/client/walk.h src/client/walk.c src/client/progress.h src/client/progress.c \
+  src/client/jobs.h src/client/jobs.c
+CLIENT_LIBS = src/libclient.a $(PROTO_LIBS) src/libconf.a $(BASE_LIBS) $(SSL_LIBS)
+bin_PROGRAMS += src/tolsey-client
+src_tolsey_client_SOURCES = src/client/client_main.c
+src_tolsey_client_LDADD = $(CLIENT_LIBS)
+
+# The manual is generated, and committed.
+noinst_PROGRAMS += src/clientdoc
+src_clientdoc_SOURCES = src/client/clientdoc.c
+src_clientdoc_LDADD = $(CLIENT_LIBS)
+dist_man1_MANS += etc/man/tolsey-client.1
+regen-docs: regen-client-docs
+.PHONY: regen-client-docs
+regen-client-docs: src/clientdoc
+	src/clientdoc >'$(srcdir)/etc/man/tolsey-client.1.tmp'
+	mv '$(srcdir)/etc/man/tolsey-client.1.tmp' '$(srcdir)/etc/man/tolsey-client.1'

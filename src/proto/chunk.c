@@ -49,6 +49,7 @@ chunk_rx_reset(struct chunk_rx *c)
 	c->state = ST_SIZE;
 	c->left = 0;
 	c->ieof = c->use_original_body = false;
+	c->original_at = 0;
 	c->err = PROTO_OK;
 	buf_reset(&c->line);
 	buf_reset(&c->trailer);
@@ -148,6 +149,7 @@ parse_extensions(struct chunk_rx *c, struct slice s)
 	struct slice name, value;
 
 	for (s = skip_blank(s); s.len > 0; s = skip_blank(s)) {
+		value = SLICE_NONE;
 		if (*s.p != ';')
 			return false;
 		skip(&s, 1);
@@ -163,8 +165,12 @@ parse_extensions(struct chunk_rx *c, struct slice s)
 		}
 		if (slice_case_eq(name, SLICE_LIT("ieof")))
 			c->ieof = true;
-		else if (slice_case_eq(name, SLICE_LIT("use-original-body")))
+		else if (slice_case_eq(name, SLICE_LIT("use-original-body"))) {
 			c->use_original_body = true;
+			if (str_to_u64(value, UINT64_MAX, &c->original_at) ==
+			    -1)
+				c->original_at = UINT64_MAX;
+		}
 	}
 	return true;
 }

@@ -21,6 +21,8 @@ struct chunk_rx {
 	int state;
 	uint64_t left; /* of the present chunk: may be read past the decoder */
 	bool ieof, use_original_body;
+	uint64_t
+	    original_at; /* of use-original-body: UINT64_MAX is no number */
 	struct buf line;
 	struct buf trailer; /* raw trailer lines with their CRLF */
 	enum proto_err err;

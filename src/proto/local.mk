@@ -4,7 +4,8 @@ src_libproto_a_SOURCES = src/proto/errors.def src/proto/errors.h src/proto/error
   src/proto/http_head.h src/proto/http_head.c src/proto/http_range.h src/proto/http_range.c src/proto/chunk.h src/proto/chunk.c \
   src/proto/icap_rx.h src/proto/icap_rx.c src/proto/icap_out.h src/proto/icap_out.c
 src_libproto_a_SOURCES += src/proto/proxy_head.h src/proto/proxy_head.c \
-  src/proto/identity.h src/proto/identity.c
+  src/proto/identity.h src/proto/identity.c \
+  src/proto/icap_answer.h src/proto/icap_answer.c
 PROTO_LIBS = src/libproto.a $(BASE_LIBS)
 
 if HAVE_CMOCKA

@@ -17,6 +17,10 @@ same() {
 
 same man etc/man/tolsey.conf.5
 same sample etc/tolsey.conf.sample
+if ! "$builddir/src/clientdoc" | cmp - "$srcdir/etc/man/tolsey-client.1"; then
+	echo "etc/man/tolsey-client.1 is stale: run make regen-docs and commit it"
+	rc=1
+fi
 "$builddir/src/confdoc" outcomes >check-docs.rows || rc=1
 while IFS= read -r row; do
 	grep -Fqx -e "$row" "$srcdir/README.md" || {

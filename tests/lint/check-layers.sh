@@ -48,7 +48,7 @@ floor src/net base conf proto ipc service sandbox net
 floor src/scan base conf ipc engine sandbox scan
 floor src/ctl base ipc sandbox ctl
 # The protocol of the daemon, from the other end.
-floor src/client base proto client
+floor src/client base conf proto client
 floor src/sys base conf ipc sandbox sys
 # The manual's generator documents the modules' directives too.
 floor src/conf base conf modules/clamav_scan.def
@@ -58,8 +58,8 @@ floor src/service base conf proto service src/service/block_html.h
 floor modules base proto service '[a-z_]*\.def' conf/conf.h
 
 without 'clamav\.h' src/base src/conf src/proto src/ipc src/service src/net \
-    src/scan src/ctl src/sys modules
-without event2/ src/base src/conf src/proto src/engine src/service src/sandbox modules
+    src/scan src/ctl src/client src/sys modules
+without event2/ src/base src/conf src/proto src/engine src/service src/sandbox src/client modules
 without event2/ src/net/tx*.[ch] src/net/core.[ch] src/net/sched.[ch] \
     src/net/spool.[ch] src/net/outq.[ch]
 exit $rc
