@@ -1,125 +1,153 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
-"""bench.py [SECONDS]: answers per second and latency on loopback, with the
-tests' small signatures. Each row is the median of three rounds; the client
-shares the machine with the server, so this compares, it does not rate."""
+"""bench.py: tolsey beside c-icap, clamd and libclamav alone, on this machine,
+in turn; then every target with what was measured. README.md explains. From the
+environment:
+
+  LOADS     names of loads and trials (loads.py, trials.py; patterns) [all]
+  ROUNDS    how often each is run on each [3]; 9 for a verdict
+  SCALE     how much longer than usual each one runs [1]
+  DATABASE  a folder of signatures, instead of the generated large set
+  LARGE_MB  size of that one in memory [400]
+  BENCH     short: some ratios only, in 40 s, with status 1 when they are bad
+  RESULTS   folder of the results [tests/bench/results]
+"""
+import fnmatch
 import os
-import selectors
+import shutil
 import sys
-import time
+import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                "..", "integration", "lib"))
-import icap
-import samples
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "integration", "lib")]
+sys.dont_write_bytecode = True
+
+import gauge
+import generator
+import loads
+import report
+import servers
+import short
+import targets
 import tolsey
-
-ROUNDS = 3
-# Replaced by another number in every request, so that each is a new object.
-NUMBER = b"0000000000000000"
+import trials
 
 
-def scanned(body, **how):
-    last = icap.IEOF if "preview" in how else b"0\r\n\r\n"
-    return icap.respmod(**how) + icap.chunked(body, last=last)
+class Bench:
+    def __init__(self, rounds=3, scale=1.0, large_mb=400, database=None):
+        self.build = tolsey.find_build()
+        self.rounds, self.scale = rounds, scale
+        self.results = targets.Results()
+        self.trial_names = list(trials.ROWS)
+        self.dir = tempfile.mkdtemp(prefix="tolsey-bench-")
+        os.chmod(self.dir, 0o755)
+        self.temp = servers.make_temp()
+        self.raws = {}
+        self.fleet = None
+        self.databases = servers.sets(self.dir, self.build, large_mb, database)
+        self.fleet = servers.Fleet(self.databases)
+        self.about = dict(gauge.machine())
+        self.about.update(gauge.versions(tolsey.stage(self.build)[0]))
+        self.about.update({
+            "rounds": rounds,
+            "large set": database or "generated, %d MB" % large_mb,
+            "left out": ", ".join("%s (needs %s)" % x for x in
+                                  self.fleet.lacking.items()) or "nothing"})
+
+    def close(self):
+        if self.fleet:
+            self.fleet.drop_all()
+        for raw in self.raws.values():
+            raw.close()
+        for folder in (self.dir, self.temp):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def raw(self, size):
+        if size not in self.raws:
+            self.raws[size] = generator.Raw(self.build, self.databases[size],
+                                            self.temp)
+        return self.raws[size]
+
+    def run(self, server, options, memory=False):
+        return generator.run(self.build, server, options, memory)
+
+    def once(self, load, peer):
+        """One load on one peer: a row, or None."""
+        if peer == "raw":
+            return self.raw(load.size).run(
+                load.spec, load.coding or "identity",
+                seconds=load.seconds * self.scale * 0.6)
+        server = self.fleet.get(peer, load.size, **load.server_options(peer))
+        if server is None:
+            return None
+        target = server.target
+        if load.service and peer == "tolsey":
+            target = target.replace("avscan", load.service)
+        return generator.Run(self.build, target, load.arguments(self.scale),
+                             server.roots).begin().end(memory=True)
+
+    def measure(self, load):
+        """In turn, so that all see the same weather."""
+        for peer in load.peers:  # start them, and warm them up
+            if peer != "raw":
+                self.fleet.get(peer, load.size, **load.server_options(peer))
+        for i in range(self.rounds):
+            order = load.peers if i % 2 == 0 else load.peers[::-1]
+            for peer in order:
+                row = self.once(load, peer)
+                if row is not None:
+                    self.results.add(load.name, peer, row)
+
+    def trial(self, name):
+        # they measure hundreds of answers each, and take their time
+        for i in range(self.rounds if self.rounds >= 9 else 1):
+            for peer, row in trials.ROWS[name](self, i).items():
+                self.results.add(name, peer, row)
 
 
-PAGE = samples.text(1024 - len(NUMBER))
-REQUESTS = {
-    "OPTIONS": icap.head("OPTIONS", body="null-body"),
-    "1 KB clean, 204": scanned(PAGE + NUMBER, allow="204", preview=4096),
-    "1 KB clean, echo": scanned(PAGE + NUMBER),
-    "EICAR": scanned(samples.EICAR + NUMBER, allow="204", preview=4096),
-}
+def chosen(words):
+    names = list(loads.ROWS) + list(trials.ROWS)
+    if not words:
+        return names
+    out = [n for n in names if any(fnmatch.fnmatch(n, w) for w in words)]
+    for word in words:
+        if not fnmatch.filter(names, word):
+            sys.exit("LOADS: there is no %s; there are: %s" % (
+                word, " ".join(names)))
+    return out
 
 
-def numbered(request):
-    """Endless: the request with a new number each time."""
-    before, mark, after = request.partition(NUMBER)
-    count = 0
-    while True:
-        count += 1
-        yield before + (b"%016d" % count + after if mark else b"")
-
-
-def answer_size(server, request):
-    """Answers to the same request are equally long."""
-    with server.client() as c:
-        c.send(request)
-        first = c.read()
-        assert first.status in (200, 204), first
-        c.sock.settimeout(0.1)
-        total = len(first.raw_head) + sum(map(len, first.sections.values()))
-        if first.body is not None:
-            raw = b"%x\r\n" % len(first.body)
-            total += len(raw) + len(first.body) + 2 + 5
-        return total
-
-
-def cpu_ticks(server):
-    total = 0
-    for pid in server.processes():
-        with open("/proc/%d/stat" % pid) as f:
-            words = f.read().rsplit(")", 1)[1].split()
-        total += int(words[11]) + int(words[12])
-    return total
-
-
-def run(server, request, connections, seconds):
-    """Every connection sends again as soon as it has its answer."""
-    size = answer_size(server, request)
-    selector = selectors.DefaultSelector()
-    clients = []
-    for _ in range(connections):
-        client = server.client()
-        client.sock.setblocking(False)
-        client.left, client.sent = size, time.perf_counter()
-        selector.register(client.sock, selectors.EVENT_READ, client)
-        clients.append(client)
-    requests = numbered(request)
-    before = cpu_ticks(server)
-    start = time.perf_counter()
-    for client in clients:
-        client.sent = time.perf_counter()
-        client.sock.send(next(requests))
-    times = []
-    while time.perf_counter() - start < seconds:
-        for key, _ in selector.select(1):
-            client = key.data
-            data = client.sock.recv(65536)
-            if not data:
-                raise ConnectionError("the server closed a connection")
-            client.left -= len(data)
-            if client.left < 0:
-                raise ValueError("an answer of another length")
-            if client.left == 0:
-                now = time.perf_counter()
-                times.append(now - client.sent)
-                client.left, client.sent = size, now
-                client.sock.send(next(requests))
-    took = time.perf_counter() - start
-    cpu = (cpu_ticks(server) - before) / os.sysconf("SC_CLK_TCK")
-    for client in clients:
-        client.close()
-    times.sort()
-    return (len(times) / took, times[len(times) // 2] * 1e6,
-            times[len(times) * 99 // 100] * 1e6, cpu / len(times) * 1e6)
+def run(bench, names):
+    for name in names:
+        print("... %s" % name, file=sys.stderr, flush=True)
+        if name in loads.ROWS:
+            bench.measure(loads.ROWS[name])
+        else:
+            bench.trial(name)
 
 
 def main():
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-    server = tolsey.Tolsey("LogLevel warn\nLogAccess off")
-    try:
-        print("%-18s %5s %9s %9s %9s %12s" % (
-            "request", "conns", "answers/s", "p50 us", "p99 us", "CPU us each"))
-        for name, request in REQUESTS.items():
-            for connections in (1, 16, 64):
-                rows = sorted(run(server, request, connections, seconds)
-                              for _ in range(ROUNDS))
-                print("%-18s %5d %9.0f %9.0f %9.0f %12.1f" % (
-                    (name, connections) + rows[ROUNDS // 2]), flush=True)
-    finally:
-        server.close()
+    env = os.environ
+    if env.get("BENCH") == "short":
+        sys.exit(short.main(Bench))
+    names = chosen(env.get("LOADS", "").split())
+    # make passes those that were not given as empty ones
+    with Bench(int(env.get("ROUNDS") or 3), float(env.get("SCALE") or 1),
+               int(env.get("LARGE_MB") or 400), env.get("DATABASE")) as bench:
+        run(bench, names)
+        judged = [t.judge(bench.results) for t in targets.ROWS]
+        if env.get("LOADS"):
+            judged = [j for j in judged if j["value"] is not None]
+        print(report.text(bench, judged), end="")
+        folder = env.get("RESULTS") or os.path.join(HERE, "results")
+        print("kept as %s.txt and .json" % report.save(bench, judged, folder))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
+"""Runs the load generator and libclamav alone, and gives what they measured as
+flat rows: one name, one number."""
+import json
+import os
+import select
+import subprocess
+
+import gauge
+
+# A generator that says nothing for so long is stuck.
+PATIENCE = 180
+
+
+def _line(process, what):
+    ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+    line = process.stdout.readline() if ready else ""
+    if not line:
+        process.kill()
+        raise RuntimeError("%s: no answer" % what)
+    return line
+
+
+class Run:
+    """One load on one server, in its three steps; or at once: run()."""
+
+    def __init__(self, build, target, options, roots):
+        self.roots = roots
+        self.process = subprocess.Popen(
+            [os.path.join(build, "src", "tolsey-bench"), "--json", "--gate"] +
+            [str(x) for x in options] + [target], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1)
+        self._expect("ready")
+
+    def _expect(self, word):
+        line = _line(self.process, word).strip()
+        if line != word:
+            raise RuntimeError("%r instead of %s" % (line, word))
+
+    def begin(self):
+        self.cpu = gauge.cpu_us(self.roots)
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self
+
+    def end(self, memory=False):
+        self._expect("done")
+        cpu = gauge.cpu_us(self.roots) - self.cpu
+        pss = gauge.pss_mb(self.roots) if memory else None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        raw = json.loads(_line(self.process, "result"))
+        self.process.stdin.close()
+        self.process.wait(PATIENCE)
+        return flat(raw, cpu, pss)
+
+
+def run(build, server, options, memory=False):
+    return Run(build, server.target, options, server.roots).begin().end(memory)
+
+
+def flat(raw, cpu, pss):
+    answers = max(1, raw["answers"])
+    seconds = max(1, raw["elapsed_us"]) / 1e6
+    row = {
+        "answers": raw["answers"],
+        "per_s": raw["answers"] / seconds,
+        "mb_s": raw["object_bytes"] / seconds / 1e6,
+        "cpu_us": cpu / answers,
+        "cpu_us_per_mb": cpu / max(1e-6, raw["object_bytes"] / 1e6),
+        "errors": sum(raw["faults"].values()),
+        "unanswered": raw["requests"] - raw["answers"],
+        "silence_ms": raw["longest_silence_us"] / 1e3,
+        "gap_ms": raw["longest_gap_us"] / 1e3,
+        "unsent_mb": raw["unsent_bytes"] / 1e6,
+        "idle_answered": raw["idle_answered"],
+        "idle_alive": raw["idle_alive"],
+        "client_cpu_us": raw["cpu_us"] / answers,
+        "faults": {k: v for k, v in raw["faults"].items() if v},
+    }
+    for name in ("p50", "p99", "p99.9", "max"):
+        row[name + "_ms"] = raw["latency_us"][name] / 1e3
+    row["first_byte_ms"] = raw["first_byte_us"]["max"] / 1e3
+    row["first_body_ms"] = raw["first_body_us"]["max"] / 1e3
+    if pss is not None:
+        row["pss_mb"] = pss
+    return row
+
+
+class Raw:
+    """libclamav alone with a set of signatures, kept loaded."""
+
+    def __init__(self, build, database, temp):
+        self.process = subprocess.Popen(
+            [os.path.join(build, "tests", "bench", "rawscan"), "-t", temp,
+             database], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, bufsize=1)
+        if _line(self.process, "rawscan").strip() != "ready":
+            raise RuntimeError("rawscan does not load " + database)
+        self.pss_mb = gauge.pss_mb([self.process.pid])
+
+    def run(self, spec, coding="identity", prefix=0, processes=2, seconds=1.0):
+        self.process.stdin.write("%s %s %d %d %s\n" % (
+            spec, coding, prefix, processes, seconds))
+        self.process.stdin.flush()
+        raw = json.loads(_line(self.process, "rawscan"))
+        took = raw["elapsed_us"] / 1e6
+        return {"answers": raw["scans"], "per_s": raw["scans"] / took,
+                "mb_s": raw["bytes"] / took / 1e6, "cpu_us": raw["scan_us"],
+                "decode_us": raw["decode_us"], "errors": 0, "faults": {}}
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(30)

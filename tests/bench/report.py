@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
+"""The results as text and as JSON."""
+import json
+import os
+import statistics
+import time
+
+# heading, name in a row, how it is printed
+COLUMNS = (("answers/s", "per_s", "%.0f"), ("MB/s", "mb_s", "%.1f"),
+           ("CPU us", "cpu_us", "%.1f"), (None, None, None),
+           ("p50 ms", "p50_ms", "%.2f"), ("p99", "p99_ms", "%.2f"),
+           ("p99.9", "p99.9_ms", "%.2f"), ("max", "max_ms", "%.1f"),
+           ("PSS MB", "pss_mb", "%.0f"), ("errors", "errors", "%.0f"))
+# What trials measure beside that.
+FURTHER = (("alone_per_s", "%.0f/s alone"), ("slower", "%.3f slower"),
+           ("kib_each", "%.2f KiB each"), ("lost", "%d lost"),
+           ("idle_answered", "%d idle answered"),
+           ("alone_p50_ms", "p50 alone %.2f ms"),
+           ("alone_p99_ms", "p99 alone %.2f ms"),
+           ("idle_silence_ms", "silence before %.1f ms"),
+           ("silence_ms", "silence %.1f ms"),
+           ("before_pss_mb", "PSS before %.0f MB"),
+           ("peak_pss_mb", "peak %.0f MB"), ("engine_mb", "engine %.0f MB"),
+           ("workers", "%d workers"),
+           ("first_body_ms", "first body byte %.0f ms"),
+           ("gap_ms", "gap %.0f ms"), ("unsent_part", "%.3f not sent"))
+
+
+def median(rows, name):
+    values = [r[name] for r in rows if r.get(name) is not None]
+    return statistics.median(values) if values else None
+
+
+def _ratio(results, load, peer):
+    pairs = [row["cpu_us"] / raw["cpu_us"] for row, raw in zip(
+        results.rounds(load, peer), results.rounds(load, "raw"))]
+    return "%.2f" % statistics.median(pairs) if pairs else ""
+
+
+def table(results):
+    out = []
+    head = ["load", "server"] + [c[0] or "x raw" for c in COLUMNS]
+    out.append("%-24s %-12s " % tuple(head[:2]) + " ".join(
+        "%9s" % c for c in head[2:]) + "   CPU of the rounds")
+    for (load, peer), rows in results.rows.items():
+        cells = []
+        for _, name, form in COLUMNS:
+            if name is None:
+                cells.append(_ratio(results, load, peer))
+            else:
+                value = median(rows, name)
+                cells.append("" if value is None else form % value)
+        costs = [r["cpu_us"] for r in rows]
+        out.append("%-24s %-12s " % (load, peer) + " ".join(
+            "%9s" % c for c in cells) + "   %.1f-%.1f" % (
+                min(costs), max(costs)))
+        faults = {}
+        for row in rows:
+            for name, n in row.get("faults", {}).items():
+                faults[name] = faults.get(name, 0) + n
+        if faults:
+            out.append("%37s wrong: %s" % ("", ", ".join(
+                "%s %d" % f for f in faults.items())))
+    return out
+
+
+def trials(results, names):
+    out = []
+    for (load, peer), rows in results.rows.items():
+        if load not in names:
+            continue
+        cells = ["p50 %.2f p99 %.2f max %.1f ms" % tuple(
+            median(rows, n) for n in ("p50_ms", "p99_ms", "max_ms"))]
+        for name, form in FURTHER:
+            value = median(rows, name)
+            if value is not None and not (
+                    name.startswith("idle_") and not value):
+                cells.append(form % value)
+        out.append("%-16s %-24s %s" % (load, peer, ", ".join(cells)))
+    return out
+
+
+def verdicts(judged):
+    out = ["%-52s %12s %11s %-24s %s" % ("target", "limit", "measured",
+                                         "rounds", "verdict")]
+
+    def number(v):
+        return "%.*f" % (0 if abs(v) >= 100 else 2, v)
+    for j in judged:
+        spread = "" if j["value"] is None else "%s to %s (%d)" % (
+            number(j["lowest"]), number(j["highest"]), j["rounds"])
+        out.append("%-52s %12s %11s %-24s %s" % (
+            j["target"], "%s %g %s" % (j["op"], j["limit"], j["unit"]),
+            "" if j["value"] is None else number(j["value"]), spread,
+            j["verdict"]))
+    return out
+
+
+def text(bench, judged):
+    out = ["%s: %s" % pair for pair in bench.about.items()]
+    out += [""] + table(bench.results)
+    more = trials(bench.results, bench.trial_names)
+    if more:
+        out += ["", "trials"] + more
+    if judged:
+        out += [""] + verdicts(judged)
+    return "\n".join(out) + "\n"
+
+
+def save(bench, judged, folder):
+    os.makedirs(folder, exist_ok=True)
+    name = os.path.join(folder, time.strftime("%Y%m%d-%H%M%S"))
+    rows = [{"load": load, "server": peer, "rounds": rounds}
+            for (load, peer), rounds in bench.results.rows.items()]
+    with open(name + ".json", "w") as f:
+        json.dump({"about": bench.about, "results": rows, "targets": judged},
+                  f, indent=1)
+        f.write("\n")
+    with open(name + ".txt", "w") as f:
+        f.write(text(bench, judged))
+    return name

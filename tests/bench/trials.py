@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
+"""What is more than one load on one server: idle connections, heavy objects
+beside small ones, a reload, slow uploads, infected downloads. Each is a
+function (bench, round) that gives {peer: {name: number}}."""
+import time
+
+import gauge
+import generator
+
+IDLE = 10000
+SMALL = ["--object", "html:1K", "--connections", 64, "--rate", 50]
+HEAVY_CPU_S = 3.0
+RELOAD = ["--object", "html:10K", "--connections", 200, "--rate", 40]
+TRICKLE = ("TrickleAfter 100ms\nTrickleInterval 500ms\nTrickleMax 4K")
+
+
+def peers(bench, names, **how):
+    """(name, a server of its own) of those that are installed."""
+    for name in names:
+        key = dict(how.get(name, {}))
+        size = key.pop("size", "tiny")
+        server = bench.fleet.get(name, size, **key)
+        if server is None:
+            continue
+        try:
+            yield name, server
+        finally:
+            bench.fleet.drop(name, size, **key)
+            if name == "clamd":
+                bench.fleet.drop_clamd(size)
+
+
+def idle(bench, _round):
+    """Idle connections beside 16 active ones; and what one costs."""
+    out = {}
+    active = ["--object", "html:1K", "--duration", 1.5 * bench.scale]
+    how = {"tolsey": {"config": "# idle"}, "clamav": {"threads": 3000}}
+    for name, server in peers(bench, ("tolsey", "clamav"), **how):
+        bench.run(server, active)
+        alone = bench.run(server, active, memory=True)
+        full = bench.run(server, active + ["--idle", IDLE], memory=True)
+        again = bench.run(server, active)
+        out[name] = dict(full)
+        out[name]["alone_per_s"] = (alone["per_s"] + again["per_s"]) / 2
+        out[name]["slower"] = 1 - full["per_s"] / out[name]["alone_per_s"]
+        out[name]["kib_each"] = (
+            (full["pss_mb"] - alone["pss_mb"]) * 1024 / IDLE)
+        out[name]["lost"] = IDLE - full["idle_alive"]
+    return out
+
+
+def heavy_size(bench):
+    """MB, unpacked, of an archive that costs libclamav 3 s of CPU."""
+    probe = bench.raw("tiny").run("heavy:16M", processes=1, seconds=0.1)
+    return max(1, round(16 * HEAVY_CPU_S * 1e6 / probe["cpu_us"]))
+
+
+def _heavy(bench, many):
+    out = {}
+    spec = "heavy:%dM" % heavy_size(bench)
+    how = {"tolsey": {"config": "# heavy %d" % many},
+           "clamav": {"threads": 63}, "clamd": {"threads": 63}}
+    for name, server in peers(bench, ("tolsey", "clamav", "clamd"), **how):
+        alone = bench.run(server, SMALL + ["--duration", 2])
+        heavy = generator.Run(bench.build, server.target,
+                              ["--object", spec, "--connections", many,
+                               "--count", many, "--wait", 120], server.roots)
+        heavy.begin()
+        try:
+            time.sleep(0.7)
+            row = bench.run(server, SMALL + ["--duration", 7, "--wait", 10])
+        finally:
+            # those that it asked for are given up
+            heavy.process.kill()
+            heavy.process.wait()
+        row["alone_p50_ms"], row["alone_p99_ms"] = (alone["p50_ms"],
+                                                    alone["p99_ms"])
+        out[name] = row
+    return out
+
+
+def heavy8(bench, _round):
+    """8 heavy objects beside small ones at 50/s."""
+    return _heavy(bench, 8)
+
+
+def heavy16(bench, _round):
+    """16 heavy objects beside small ones at 50/s."""
+    return _heavy(bench, 16)
+
+
+def reload(bench, _round):
+    """New signatures (large set) while objects come at 40/s; and memory."""
+    out = {}
+    engine = bench.raw("large").pss_mb
+    how = {name: {"size": "large"} for name in ("tolsey", "clamav", "clamd")}
+    how["tolsey"]["config"] = "# reload"
+    how["clamav"]["threads"] = how["clamd"]["threads"] = 128
+    for name, server in peers(bench, ("tolsey", "clamd", "clamav"), **how):
+        bench.run(server, RELOAD + ["--duration", 1])
+        before = bench.run(server, RELOAD + ["--duration", 3], memory=True)
+        load = generator.Run(bench.build, server.target,
+                             RELOAD + ["--duration", 7], server.roots)
+        with gauge.Peak(server.roots) as peak:
+            load.begin()
+            time.sleep(0.5)
+            server.reload()
+            row = load.end(memory=True)
+        row["idle_silence_ms"] = before["silence_ms"]
+        row["added_silence_ms"] = row["silence_ms"] - before["silence_ms"]
+        row["before_pss_mb"], row["peak_pss_mb"] = (before["pss_mb"],
+                                                    peak.most)
+        row["engine_mb"] = engine
+        if name == "tolsey":
+            row["workers"] = len(server.scan_workers())
+            allowed = 16 + 15 * row["workers"]
+            row["above_engine_mb"] = before["pss_mb"] - engine - allowed
+            row["above_engines_mb"] = peak.most - 2 * engine - allowed
+        out[name] = row
+    return out
+
+
+def trickle(bench, _round):
+    """100 MB that come at 10 MB/s, to a client that has to get them back."""
+    out = {}
+    how = {"tolsey": {"config": TRICKLE}, "clamav": {"progress": True}}
+    load = ["--object", "random:100M", "--connections", 1, "--count", 1,
+            "--upload-rate", 10000000, "--no-204", "--preview", 1024]
+    for name, server in peers(bench, ("tolsey", "clamav"), **how):
+        out[name] = bench.run(server, load)
+    return out
+
+
+def infected(bench, _round):
+    """100 MB that are infected in their first KB: when they are refused, and
+    how much of them was sent."""
+    out = {}
+    load = ["--object", "infected:100M", "--connections", 1, "--count", 3]
+    for label, name, config in (
+            ("tolsey", "tolsey", "# infected"),
+            ("tolsey, ScanPreview off", "tolsey", "ScanPreview off\n# i"),
+            ("clamav", "clamav", None)):
+        how = {name: {"config": config} if config else {"threads": 62}}
+        for _, server in peers(bench, (name,), **how):
+            out[label] = bench.run(server, load)
+            out[label]["unsent_part"] = out[label]["unsent_mb"] / (
+                out[label]["answers"] * 104.8576)
+    return out
+
+
+ROWS = {"idle": idle, "heavy-8": heavy8, "heavy-16": heavy16,
+        "reload": reload, "trickle": trickle, "infected-100m": infected}
