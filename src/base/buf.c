@@ -68,7 +68,7 @@ buf_append(struct buf *b, const void *p, size_t len)
 {
 	if (len == 0)
 		return 0;
-	if (buf_reserve(b, len) == -1)
+	if (len >= b->cap - b->len && buf_reserve(b, len) == -1)
 		return -1;
 	memcpy(b->p + b->len, p, len);
 	b->len += len;
@@ -82,6 +82,19 @@ buf_append_slice(struct buf *b, struct slice s)
 }
 
 int
+buf_append_u64(struct buf *b, uint64_t v)
+{
+	char digits[20]; /* of UINT64_MAX */
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	return buf_append(b, digits + at, sizeof(digits) - at);
+}
+
+int
 buf_append_str(struct buf *b, const char *cstr)
 {
 	return buf_append(b, cstr, strlen(cstr));
@@ -90,14 +103,20 @@ buf_append_str(struct buf *b, const char *cstr)
 int
 buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
+	size_t room = b->cap - b->len; /* with one for NUL */
 	va_list again;
 	int n;
 
+	/* it mostly fits: formatting twice is only for when it does not */
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(room > 0 ? b->p + b->len : NULL, room, fmt, again);
 	va_end(again);
 	if (n < 0)
 		return fail(b, EINVAL);
+	if ((size_t)n < room) {
+		b->len += (size_t)n;
+		return 0;
+	}
 	if (buf_reserve(b, (size_t)n) == -1)
 		return -1;
 	(void)vsnprintf(b->p + b->len, (size_t)n + 1, fmt, ap);

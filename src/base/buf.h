@@ -29,6 +29,7 @@ int buf_reserve(struct buf *b, size_t more);
 int buf_append(struct buf *b, const void *p, size_t len);
 int buf_append_slice(struct buf *b, struct slice s);
 int buf_append_str(struct buf *b, const char *cstr);
+int buf_append_u64(struct buf *b, uint64_t v); /* in decimal */
 int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 /* Drops n bytes (n <= len) from the front. */

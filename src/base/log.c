@@ -198,21 +198,30 @@ log_dropped(enum log_stream stream)
 	return lg.sinks[stream].dropped;
 }
 
+static bool
+is_quotable(char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 int
 log_quote(struct buf *out, struct slice value, size_t max)
 {
 	static const char hex[] = "0123456789abcdef";
-	size_t n = value.len < max ? value.len : max;
+	size_t n = value.len < max ? value.len : max, run;
 	int rc = buf_append_str(out, "\"");
 	unsigned char c;
 
 	for (size_t i = 0; i < n; i++) {
+		for (run = 0; i + run < n && is_quotable(value.p[i + run]);)
+			run++;
+		rc |= buf_append(out, value.p + i, run);
+		i += run;
+		if (i == n)
+			break;
 		c = (unsigned char)value.p[i];
-		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\')
-			rc |= buf_append(out, &value.p[i], 1);
-		else
-			rc |= buf_append(out,
-			    (char[]){ '\\', 'x', hex[c >> 4], hex[c & 15] }, 4);
+		rc |= buf_append(
+		    out, (char[]){ '\\', 'x', hex[c >> 4], hex[c & 15] }, 4);
 	}
 	if (n < value.len)
 		rc |= buf_append_str(out, "...");

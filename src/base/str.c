@@ -2,37 +2,14 @@
 #include "base/str.h"
 
 #include <limits.h>
-#include <string.h>
-#include <strings.h>
 
 #define NEAREST_MAX_DISTANCE 3
 #define NEAREST_MAX_LEN 48
-
-struct slice
-slice_of(const char *cstr)
-{
-	if (cstr == NULL)
-		return SLICE_NONE;
-	return (struct slice){ cstr, strlen(cstr) };
-}
 
 int
 slice_fmt_len(struct slice s)
 {
 	return s.len > INT_MAX ? INT_MAX : (int)s.len;
-}
-
-bool
-slice_eq(struct slice a, struct slice b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
-bool
-slice_case_eq(struct slice a, struct slice b)
-{
-	return a.len == b.len &&
-	       (a.len == 0 || strncasecmp(a.p, b.p, a.len) == 0);
 }
 
 bool
@@ -56,32 +33,6 @@ slice_case_has_suffix(struct slice s, struct slice suffix)
 	       slice_case_eq(
 		   (struct slice){ s.p + s.len - suffix.len, suffix.len },
 		   suffix);
-}
-
-ptrdiff_t
-slice_find(struct slice s, char c)
-{
-	const char *at = s.len > 0 ? memchr(s.p, c, s.len) : NULL;
-
-	return at != NULL ? at - s.p : -1;
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-struct slice
-slice_trim(struct slice s)
-{
-	while (s.len > 0 && is_blank(s.p[0])) {
-		s.p++;
-		s.len--;
-	}
-	while (s.len > 0 && is_blank(s.p[s.len - 1]))
-		s.len--;
-	return s;
 }
 
 bool

@@ -14,34 +14,74 @@ icap_out_continue(struct buf *out)
 	return buf_append_str(out, "ICAP/1.0 100 Continue\r\n\r\n");
 }
 
+/* NAME, value, CRLF: printf would cost more than all the rest. */
+static int
+line(struct buf *out, const char *name, struct slice value)
+{
+	int rc = buf_append_str(out, name);
+
+	rc |= buf_append_slice(out, value);
+	rc |= buf_append(out, "\r\n", 2);
+	return rc;
+}
+
+static int
+number(struct buf *out, const char *name, uint64_t value)
+{
+	int rc = buf_append_str(out, name);
+
+	rc |= buf_append_u64(out, value);
+	rc |= buf_append(out, "\r\n", 2);
+	return rc;
+}
+
 /* Status line and what every answer carries. */
 static int
 begin(struct buf *out, const struct icap_out_common *c, int status,
     const char *reason)
 {
 	char date[CLOCK_HTTP_DATE_LEN];
-	int rc = buf_printf(out, "ICAP/1.0 %d %s\r\n", status, reason);
+	int rc = buf_append_str(out, "ICAP/1.0 ");
 
+	CHECK(status >= 100 && status <= 599);
+	rc |= buf_append_u64(out, (uint64_t)status);
+	rc |= line(out, " ", slice_of(reason));
 	if (c->wall_us != 0) {
 		clock_http_date(c->wall_us, date);
-		rc |= buf_printf(out, "Date: %s\r\n", date);
+		rc |= line(out, "Date: ", slice_of(date));
 	}
 	if (c->server.len > 0)
-		rc |= buf_printf(out, "Server: %.*s\r\n", SLICE_FMT(c->server));
+		rc |= line(out, "Server: ", c->server);
 	return rc;
 }
 
 static int
 istag(struct buf *out, const struct icap_out_common *c)
 {
-	return buf_printf(out, "ISTag: \"%.*s\"\r\n", SLICE_FMT(c->istag));
+	int rc = buf_append_str(out, "ISTag: \"");
+
+	rc |= buf_append_slice(out, c->istag);
+	rc |= buf_append_str(out, "\"\r\n");
+	return rc;
 }
 
 static int
 connection(struct buf *out, const struct icap_out_common *c)
 {
-	return buf_printf(
-	    out, "Connection: %s\r\n", c->close ? "close" : "keep-alive");
+	return buf_append_str(out,
+	    c->close ? "Connection: close\r\n" : "Connection: keep-alive\r\n");
+}
+
+static int
+allow(struct buf *out, const struct icap_out_options *o)
+{
+	int rc = buf_append_str(out, "Allow: 204");
+
+	if (o->offer_206)
+		rc |= buf_append_str(out, ", 206");
+	if (o->offer_trailers)
+		rc |= buf_append_str(out, ", trailers");
+	return rc | buf_append_str(out, "\r\n");
 }
 
 int
@@ -50,22 +90,21 @@ icap_out_options(struct buf *out, const struct icap_out_common *c,
 {
 	int rc = begin(out, c, 200, "OK");
 
-	rc |= buf_printf(out, "Service: %s\r\nService-ID: %s\r\n", o->service,
-	    o->service_id);
+	rc |= line(out, "Service: ", slice_of(o->service));
+	rc |= line(out, "Service-ID: ", slice_of(o->service_id));
 	rc |= istag(out, c);
-	rc |=
-	    buf_printf(out, "Methods: %s%s%s\r\n", o->respmod ? "RESPMOD" : "",
-		o->respmod && o->reqmod ? ", " : "", o->reqmod ? "REQMOD" : "");
-	rc |= buf_printf(out,
-	    "Max-Connections: %llu\r\nOptions-TTL: %llu\r\nAllow: 204%s%s\r\n",
-	    (unsigned long long)o->max_connections,
-	    (unsigned long long)o->ttl_s, o->offer_206 ? ", 206" : "",
-	    o->offer_trailers ? ", trailers" : "");
+	rc |= line(out, "Methods: ",
+	    !o->reqmod   ? SLICE_LIT("RESPMOD")
+	    : o->respmod ? SLICE_LIT("RESPMOD, REQMOD")
+			 : SLICE_LIT("REQMOD"));
+	rc |= number(out, "Max-Connections: ", o->max_connections);
+	rc |= number(out, "Options-TTL: ", o->ttl_s);
+	rc |= allow(out, o);
 	/* OP-10: both or neither */
-	if (o->preview)
-		rc |=
-		    buf_printf(out, "Preview: %llu\r\nTransfer-Preview: *\r\n",
-			(unsigned long long)o->preview_size);
+	if (o->preview) {
+		rc |= number(out, "Preview: ", o->preview_size);
+		rc |= buf_append_str(out, "Transfer-Preview: *\r\n");
+	}
 	rc |= buf_append_str(out,
 	    "X-Include: X-Client-IP, X-Server-IP, X-Subscriber-ID, "
 	    "X-Authenticated-User, X-Authenticated-Groups\r\n"

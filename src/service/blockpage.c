@@ -67,13 +67,25 @@ value_by_name(struct slice name)
 	return (enum value)v;
 }
 
+/* The next %{, or NULL. memmem() is slow for two bytes. */
+static const char *
+find_open(struct slice s)
+{
+	ptrdiff_t at;
+
+	for (; (at = slice_find(s, '%')) >= 0; s.p += at + 1) {
+		s.len -= (size_t)at + 1;
+		if (s.len > 0 && s.p[at + 1] == '{')
+			return s.p + at;
+	}
+	return NULL;
+}
+
 /* Cuts the next piece off the template; P_BAD: an unknown or open %{. */
 static enum piece
 next_piece(struct slice *rest, struct slice *piece, enum value *v)
 {
-	static const struct slice open = { "%{", 2 };
-	const char *p = rest->p, *at = memmem(p, rest->len, open.p, open.len);
-	const char *end;
+	const char *p = rest->p, *at = find_open(*rest), *end;
 	enum piece kind = P_VALUE;
 	struct slice name;
 
@@ -127,6 +139,18 @@ starts_status_line(struct slice s)
 	       slice_case_has_prefix(s, SLICE_LIT("ICAP/"));
 }
 
+/* Bytes before the next CR or LF. */
+static size_t
+text_run(struct slice s)
+{
+	ptrdiff_t at = slice_find(s, '\n');
+
+	if (at >= 0)
+		s.len = (size_t)at;
+	at = slice_find(s, '\r');
+	return at >= 0 ? (size_t)at : s.len;
+}
+
 /*
  * BP-07, whatever the template and the values are: no CR and no empty line
  * (so no "0 CRLF CRLF"), and no line that starts like a status line.
@@ -134,20 +158,26 @@ starts_status_line(struct slice s)
 static void
 append_harmless(struct buf *out, struct slice s)
 {
-	char c, last = '\n';
+	bool begins = true; /* a line */
+	size_t n;
 
-	for (; s.len > 0; s = (struct slice){ s.p + 1, s.len - 1 }) {
-		c = s.p[0];
-		if (c == '\r' && s.len > 1 && s.p[1] == '\n')
+	for (; s.len > 0; s = (struct slice){ s.p + n, s.len - n }) {
+		n = text_run(s);
+		if (n > 0) {
+			if (begins && starts_status_line(s))
+				(void)buf_append_str(out, " ");
+			(void)buf_append(out, s.p, n);
+			begins = false;
 			continue;
-		if (c == '\r')
-			c = ' ';
-		if (last == '\n' && c == '\n')
+		}
+		n = 1;
+		if (s.p[0] == '\r' && s.len > 1 && s.p[1] == '\n')
 			continue;
-		if (last == '\n' && starts_status_line(s))
+		if (s.p[0] == '\r')
 			(void)buf_append_str(out, " ");
-		(void)buf_append(out, &c, 1);
-		last = c;
+		else if (!begins)
+			(void)buf_append_str(out, "\n");
+		begins = s.p[0] == '\n';
 	}
 }
 

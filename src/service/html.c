@@ -22,6 +22,17 @@ is_plain(uint32_t c)
 	       (c > 0 && c < 0x80 && strchr(" -._~/:?@*+,;%()", (int)c));
 }
 
+/* How many bytes from s.p[i] on are as they are, and no slash: at most max. */
+static size_t
+plain_run(struct slice s, size_t i, size_t max)
+{
+	size_t end = s.len < max ? s.len : max, n = i;
+
+	while (n < end && s.p[n] != '/' && is_plain((unsigned char)s.p[n]))
+		n++;
+	return n - i;
+}
+
 /*
  * EG and others take "HTTP/1.1" or "ICAP/1.0" at the start of a line for a
  * status line (BP-07): a value never holds one.
@@ -43,6 +54,10 @@ html_escape(struct buf *out, struct slice s, size_t max)
 	uint32_t c;
 
 	for (; i < s.len; i += n) {
+		if ((n = plain_run(s, i, max)) > 0) {
+			(void)buf_append(out, s.p + i, n);
+			continue;
+		}
 		c = str_utf8((struct slice){ s.p + i, s.len - i }, &n);
 		if (i + n > max)
 			break;
