@@ -6,6 +6,7 @@ include src/sandbox/local.mk
 include src/engine/local.mk
 include src/engine/unpack/local.mk
 include src/service/local.mk
+include src/scanapi/local.mk
 include src/net/local.mk
 include src/scan/local.mk
 include src/ctl/local.mk

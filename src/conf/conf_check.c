@@ -170,6 +170,15 @@ check_clamd(const char *word)
 }
 
 static const char *
+check_scan_socket(const char *word)
+{
+	if (strcmp(word, "off") == 0 ||
+	    (word[0] == '/' && check_socket(word) == NULL))
+		return NULL;
+	return "neither the absolute path of a unix socket nor the word off";
+}
+
+static const char *
 check_log(const char *word)
 {
 	if (strcmp(word, "stderr") == 0 || strcmp(word, "syslog") == 0 ||
@@ -285,6 +294,8 @@ conf_check_word(enum conf_id id, const char *word, char *err, size_t errlen)
 		{ CONF_ID_pid_file, check_path_or_none },
 		{ CONF_ID_control_socket, check_socket },
 		{ CONF_ID_clamd_socket, check_clamd },
+		{ CONF_ID_scan_socket, check_scan_socket },
+		{ CONF_ID_scan_socket_group, check_group },
 		{ CONF_ID_log_file, check_log },
 		{ CONF_ID_access_log_file, check_log_or_none },
 		{ CONF_ID_modules, check_module },

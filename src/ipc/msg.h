@@ -73,6 +73,7 @@ struct msg_metrics {
 };
 struct msg_listener {
 	uint32_t kind;  /* enum listener_kind */
+	uint32_t gid;   /* SCAN: who may use it; UINT32_MAX: whoever can */
 	char name[120]; /* where it really listens, for logs */
 };
 enum listener_kind {
@@ -80,7 +81,8 @@ enum listener_kind {
 	LISTENER_CONTROL,
 	LISTENER_METRICS,
 	LISTENER_CLAMD, /* the clamd-compatible one, for freshclam */
-	LISTENER_ICAPS  /* over TLS */
+	LISTENER_ICAPS, /* over TLS */
+	LISTENER_SCAN   /* the scan socket */
 };
 enum msg_tls_kind {
 	MSG_TLS_CERTIFICATE,

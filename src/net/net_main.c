@@ -25,6 +25,7 @@
 #include "ipc/chan.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/scanport.h"
 #include "net/tls_ctx.h"
 #include "net/workers.h"
 #include "sandbox/privdrop.h"
@@ -61,6 +62,7 @@ struct net {
 	struct workers *workers;
 	struct net_core core;
 	struct conn_pool conns;
+	struct scanport *scanport;
 	struct listener_list listeners;
 	bool serving, draining, finished;
 	int status;
@@ -416,6 +418,11 @@ got_listener(struct net *n, const struct msg_listener *m, int fd)
 
 	(void)str_copy(name, sizeof(name),
 	    (struct slice){ m->name, strnlen(m->name, sizeof(m->name)) });
+	if (m->kind == LISTENER_SCAN) {
+		if (scanport_listen(n->scanport, fd, m->gid, name) == -1)
+			log_error("no-memory", "for=scan-socket");
+		return;
+	}
 	if (m->kind != LISTENER_ICAP && m->kind != LISTENER_ICAPS) {
 		(void)close(fd);
 		return;
@@ -487,6 +494,7 @@ begin_serving(struct net *n)
 	    net_core_init(&n->core, n->tq, workers_sched(n->workers), n->spool,
 		set) == -1 ||
 	    conn_pool_init(&n->conns, n->base, &n->core) == -1 ||
+	    (n->scanport = scanport_new(n->base, &n->core)) == NULL ||
 	    configure_connections(n, tls) == -1) {
 		refuse(n, "out of memory");
 		finish(n, EXIT_FAILURE);
@@ -524,6 +532,7 @@ begin_drain(struct net *n)
 	n->draining = n->core.draining = true;
 	listener_free_all(&n->listeners);
 	conn_pool_drain(&n->conns);
+	scanport_drain(n->scanport);
 }
 
 static void
@@ -689,7 +698,8 @@ run(struct net *n)
 			return;
 		}
 		(void)timerq_run(n->tq, clock_mono_us());
-		if (n->draining && n->conns.count == 0) {
+		if (n->draining && n->conns.count == 0 &&
+		    scanport_count(n->scanport) == 0) {
 			(void)chan_queue(n->parent, MSG_DRAINED, &none, -1);
 			finish(n, EXIT_SUCCESS);
 		}
@@ -731,6 +741,7 @@ static void
 deinit(struct net *n)
 {
 	listener_free_all(&n->listeners);
+	scanport_free(&n->scanport);
 	if (n->serving) {
 		conn_pool_free(&n->conns);
 		net_core_free(&n->core);

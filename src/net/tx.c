@@ -9,6 +9,9 @@
 #include "base/metrics.h"
 
 #define TX_MAX_STEPS 64 /* more in one event is a loop between states */
+/* A peer with the object at hand waits for its own client, and says so itself
+ */
+#define HOLDER_MS ((uint64_t)86400000)
 #define TX_URL_MAX 8192
 #define TX_IDENTITY_MAX 512
 #define TX_HEAD_MAX ((size_t)8 << 20)
@@ -65,7 +68,7 @@ deadline_ms(const struct tx *tx)
 	case DEADLINE_START_WAIT:
 		return c->start_wait;
 	case DEADLINE_BODY:
-		return c->body_timeout;
+		return tx->host->holds ? HOLDER_MS : c->body_timeout;
 	case DEADLINE_PREVIEW_SCAN:
 		return tx->svc->conf->preview_scan_timeout;
 	case DEADLINE_STREAM:
@@ -274,6 +277,15 @@ tx_body_end(struct tx *tx)
 	if (!tx->preview_ended && tx->rx->icap.has_preview)
 		tx->preview_is_whole = true;
 	tx_event(tx, TX_EV_BODY_END);
+}
+
+void
+tx_body_lost(struct tx *tx)
+{
+	tx->extra |= OUTCOME_BIT(OUTCOME_FAILED);
+	tx_event(tx, TX_EV_BODY);
+	if (!tx_is_done(tx) && tx_states[tx->state].input)
+		tx_body_end(tx); /* it passes all the same */
 }
 
 void

@@ -58,6 +58,7 @@ struct tx_host {
 	void *ctx;
 	const char *peer; /* address of the ICAP client, "unix", or NULL */
 	bool trusted;     /* it is believed about users and their addresses */
+	bool holds; /* it has the whole object: nothing is to be streamed */
 };
 
 struct tx_times {
@@ -170,6 +171,9 @@ void tx_free(struct tx **tx);
 void tx_body(struct tx *tx, struct slice bytes);
 void tx_preview_end(struct tx *tx);
 void tx_body_end(struct tx *tx);
+bool tx_edits(const struct tx *tx); /* the service changes the request head */
+/* What is missing of the body will never come: it is failed. */
+void tx_body_lost(struct tx *tx);
 bool tx_wants_input(const struct tx *tx);
 /* It waits for nothing but bytes of the body, which must keep coming. */
 bool tx_is_receiving(const struct tx *tx);

@@ -57,6 +57,8 @@ tx_inspect(struct tx *tx, enum svc_stage stage)
 	memset(&tx->decision, 0, sizeof(tx->decision));
 	tx->svc->module->inspect(
 	    tx->svc->instance, stage, &tx->rq, &tx->decision);
+	if (tx->host->holds && tx->decision.action == SVC_STREAM)
+		tx->decision.action = SVC_SCAN;
 }
 
 bool

@@ -24,7 +24,6 @@ enum tx_step tx_run_DONE(struct tx *tx, enum tx_event ev);
 enum tx_step tx_accept(struct tx *tx);
 /* Asks the service; its answer is in tx->decision. */
 void tx_inspect(struct tx *tx, enum svc_stage stage);
-bool tx_edits(const struct tx *tx); /* the service changes the request head */
 /* tx_body.c: store bytes; false when they are held for lack of space. */
 bool tx_store(struct tx *tx, struct slice bytes);
 /* The preview is over: 100 Continue, and on to the rest. */

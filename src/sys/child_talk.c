@@ -50,6 +50,7 @@ feed_listener(
 		return 0;
 	memset(&m, 0, sizeof(m));
 	m.kind = kind;
+	m.gid = kind == LISTENER_SCAN ? c->parent->scan_socket_gid : UINT32_MAX;
 	(void)str_copy(m.name, sizeof(m.name), slice_of(name));
 	return chan_queue(c->chan, MSG_LISTENER, &m, fd) == CHAN_SENT ? 0 : -1;
 }
@@ -114,6 +115,9 @@ child_listen(struct child *c)
 			s->name, s->fd) == -1)
 			log_error("cannot-pass", "listener=%s", s->name);
 	}
+	if (c->chan != NULL && feed_listener(c, LISTENER_SCAN,
+				   p->first->scan_socket, p->scan_fd) == -1)
+		log_error("cannot-pass", "listener=%s", p->first->scan_socket);
 }
 
 /* ---- what they say ---- */

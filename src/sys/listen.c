@@ -109,9 +109,9 @@ listen_unix_mode(const char *path, unsigned int mode, uint32_t gid)
 	return chmod(path, (mode_t)mode);
 }
 
-int
-listen_unix(
-    const char *path, unsigned int mode, uint32_t gid, char *err, size_t errlen)
+static int
+listen_unix_type(const char *path, int type, unsigned int mode, uint32_t gid,
+    char *err, size_t errlen)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int probe = -1, fd = -1, rc = -1;
@@ -121,8 +121,8 @@ listen_unix(
 		return -1;
 	}
 	(void)str_copy(sun.sun_path, sizeof(sun.sun_path), slice_of(path));
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	probe = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe == -1 || fd == -1 || remove_stale(probe, &sun) == -1 ||
 	    bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
 	    listen_unix_mode(path, mode, gid) == -1 ||
@@ -136,6 +136,20 @@ listen_unix(
 	if (rc == -1 && fd != -1)
 		(void)close(fd);
 	return rc == 0 ? fd : -1;
+}
+
+int
+listen_unix(
+    const char *path, unsigned int mode, uint32_t gid, char *err, size_t errlen)
+{
+	return listen_unix_type(path, SOCK_STREAM, mode, gid, err, errlen);
+}
+
+int
+listen_unix_seqpacket(
+    const char *path, unsigned int mode, uint32_t gid, char *err, size_t errlen)
+{
+	return listen_unix_type(path, SOCK_SEQPACKET, mode, gid, err, errlen);
 }
 
 void

@@ -14,6 +14,9 @@ int listen_tcp(const char *address, char *err, size_t errlen) MUST_CHECK;
 /* A unix socket with that mode and group; a stale one is replaced. */
 int listen_unix(const char *path, unsigned int mode, uint32_t gid, char *err,
     size_t errlen) MUST_CHECK;
+/* The same of SOCK_SEQPACKET. */
+int listen_unix_seqpacket(const char *path, unsigned int mode, uint32_t gid,
+    char *err, size_t errlen) MUST_CHECK;
 /* Permissions and group (UINT32_MAX: as it is) of its path. 0 or -1. */
 int listen_unix_mode(
     const char *path, unsigned int mode, uint32_t gid) MUST_CHECK;

@@ -326,7 +326,7 @@ main(int argc, char *argv[])
 	p.ready_pipe = -1;
 	p.say_fd = STDERR_FILENO;
 	p.metrics_fd = p.metrics_read_fd = -1;
-	p.control_fd = p.metrics_listener_fd = -1;
+	p.control_fd = p.metrics_listener_fd = p.scan_fd = -1;
 	for (size_t i = 0; i < PARENT_MAX_CLAMD; i++)
 		p.clamd_fds[i] = -1;
 	return o.check_only ? check_only(&p) : serve(&p, &o);

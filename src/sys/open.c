@@ -2,6 +2,7 @@
 /* What the parent opens once, with the rights it was started with. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -139,6 +140,35 @@ open_clamd(struct parent *p)
 	}
 }
 
+/* Without it c-icap's module is missed: it says so, and blocks. */
+static void
+open_scan(struct parent *p)
+{
+	const struct conf *c = p->conf;
+	const struct group *g = NULL;
+	char why[256] = "";
+
+	if (strcmp(c->scan_socket, "off") == 0)
+		return;
+	if (c->scan_socket_group[0] != '\0')
+		g = getgrnam(c->scan_socket_group);
+	p->scan_socket_gid = g != NULL ? g->gr_gid : p->gid;
+	if (g == NULL && p->uid != UINT32_MAX)
+		log_info("scan-socket",
+		    "missing=group name=%s remedy=\"groupadd --system %s\"",
+		    c->scan_socket_group, c->scan_socket_group);
+	/* only root may give a socket to any group */
+	if (p->uid == UINT32_MAX)
+		p->scan_socket_gid = UINT32_MAX;
+	make_socket_folder(p, c->scan_socket);
+	p->scan_fd = listen_unix_seqpacket(
+	    c->scan_socket, 0660, p->scan_socket_gid, why, sizeof(why));
+	if (p->scan_fd == -1)
+		log_warn("no-scan-socket", "why=%s", LOG_Q(slice_of(why)));
+	else
+		log_notice("listening", "scan=unix:%s", c->scan_socket);
+}
+
 static int
 open_metrics_listener(struct parent *p, char *err, size_t errlen)
 {
@@ -216,6 +246,7 @@ parent_open(struct parent *p, char *err, size_t errlen)
 		return -1;
 	open_control(p);
 	open_clamd(p);
+	open_scan(p);
 	return 0;
 }
 
@@ -248,6 +279,9 @@ parent_close(struct parent *p)
 		(void)unlink(p->first->control_socket);
 	close_fd(&p->control_fd);
 	close_clamd(p);
+	if (p->scan_fd != -1)
+		(void)unlink(p->first->scan_socket);
+	close_fd(&p->scan_fd);
 	close_fd(&p->metrics_listener_fd);
 	close_fd(&p->metrics_fd);
 	close_fd(&p->metrics_read_fd);

@@ -104,6 +104,8 @@ struct parent {
 	struct msg_tls_tickets tickets; /* the same for all nets */
 	uint64_t next_tickets_us;
 	int control_fd, metrics_listener_fd;
+	int scan_fd; /* ScanSocket; -1: none */
+	uint32_t scan_socket_gid;
 	int clamd_fds[PARENT_MAX_CLAMD]; /* as in ClamdSocket; -1: none */
 	bool pid_file_written;
 

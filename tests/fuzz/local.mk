@@ -8,7 +8,7 @@ FUZZ_REPLAYS = tests/fuzz/replay_icap_rx tests/fuzz/replay_heads \
 if HAVE_CMOCKA
 FUZZ_REPLAYS += tests/fuzz/replay_tx
 endif
-FUZZ_REPLAYS += tests/fuzz/replay_proxy_head
+FUZZ_REPLAYS += tests/fuzz/replay_proxy_head tests/fuzz/replay_scanmsg
 FUZZ_REPLAYS += tests/fuzz/replay_container
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += $(FUZZ_REPLAYS)
@@ -35,6 +35,10 @@ tests_fuzz_replay_chunk_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_chunk.c
 tests_fuzz_replay_chunk_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"chunk"'
 tests_fuzz_replay_chunk_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_replay_chunk_LDADD = $(PROTO_LIBS)
+tests_fuzz_replay_scanmsg_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_scanmsg.c
+tests_fuzz_replay_scanmsg_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"scanmsg"'
+tests_fuzz_replay_scanmsg_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_scanmsg_LDADD = src/libtolsey-scan.a $(NET_LIBS)
 tests_fuzz_replay_msg_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_msg.c
 tests_fuzz_replay_msg_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"msg"'
 tests_fuzz_replay_msg_LDFLAGS = $(FUZZ_LDFLAGS)

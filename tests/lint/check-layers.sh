@@ -44,7 +44,8 @@ floor src/proto base proto
 floor src/ipc base ipc
 floor src/engine base engine
 floor src/sandbox base ipc sandbox
-floor src/net base conf proto ipc service sandbox net
+floor src/scanapi scanapi tolsey_scanmsg.def tolsey_scanmsg.h
+floor src/net base conf proto ipc scanapi service sandbox net
 floor src/scan base conf ipc engine sandbox scan
 floor src/ctl base ipc sandbox ctl
 # The protocol of the daemon, from the other end.

@@ -308,6 +308,7 @@ class Tolsey(Server):
                  "MetricsListen 127.0.0.1:%d" % self.metrics_port,
                  "ControlSocket " + self.path("control.sock"),
                  "ClamdSocket " + self.path("clamd.ctl"),
+                 "ScanSocket " + self.path("scan.sock"),
                  "PidFile " + self.path("pid"),
                  "LogFile " + self.path("event.log"),
                  "AccessLogFile " + self.path("access.log"),
