@@ -19,13 +19,11 @@
 struct bench_params {
 	struct sockaddr_storage address;
 	socklen_t address_len;
-	const char *host;    /* of the URI, with its port */
-	const char *service; /* path without the first slash */
+	const char *uri, *host; /* of the request line, and of Host */
 	enum icap_method method;
 	struct bench_objects objects; /* sent one after the other */
-	enum bench_coding coding;     /* of objects that are yet to be added */
 	uint64_t connections, idle;
-	uint64_t rate_milli; /* requests per 1,000 s; 0: closed loop */
+	uint64_t rate; /* requests a second; 0: closed loop */
 	uint64_t duration_us, count, timeout_us;
 	uint64_t preview;     /* bytes; UINT64_MAX: none */
 	uint64_t chunk;       /* bytes */

@@ -63,8 +63,8 @@ static void
 make_icap_head(struct buf *out, const struct bench_params *p,
     const char *method, size_t req_len, size_t res_len)
 {
-	(void)buf_printf(out, "%s icap://%s/%s ICAP/1.0\r\nHost: %s\r\n",
-	    method, p->host, p->service, p->host);
+	(void)buf_printf(
+	    out, "%s %s ICAP/1.0\r\nHost: %s\r\n", method, p->uri, p->host);
 	if (p->new_connection)
 		(void)buf_append_str(out, "Connection: close\r\n");
 	if (req_len == 0) {
@@ -199,7 +199,7 @@ wait_events(struct bench *b, uint64_t until_us)
 static uint64_t
 due(const struct bench *b, uint64_t n)
 {
-	return b->start_us + n * UINT64_C(1000000000) / b->p->rate_milli;
+	return b->start_us + n * UINT64_C(1000000) / b->p->rate;
 }
 
 /* Begins what may begin now; the time of the next, or false: no more. */
@@ -211,7 +211,7 @@ begin_due(struct bench *b, uint64_t *next_us)
 
 	for (;;) {
 		uint64_t when =
-		    p->rate_milli > 0 ? due(b, b->r->requests) : b->now_us;
+		    p->rate > 0 ? due(b, b->r->requests) : b->now_us;
 
 		if ((p->count > 0 && b->r->requests >= p->count) ||
 		    (p->duration_us > 0 &&

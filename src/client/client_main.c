@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "client/bench_cmd.h"
 #include "client/jobs.h"
 #include "client/session.h"
 
@@ -149,6 +150,11 @@ run(struct client *c)
 	    target_set(&c->target, o, getenv("TOLSEY_URL"), &c->err) == -1 ||
 	    (c->peer = link_peer_new(&c->target, o, &c->err)) == NULL)
 		return complain(c);
+	if (o->bench)
+		return bench_command(
+			   &c->options, &c->target, c->peer, &c->err) == -1
+			   ? complain(c)
+			   : EXIT_SUCCESS;
 	if (!o->eicar && o->names.n == 0 && o->files_from == NULL)
 		return ask_options(c, true) == 0 ? EXIT_SUCCESS : complain(c);
 	return send_objects(c);

@@ -64,6 +64,8 @@ def first_line(*argv):
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
     except OSError:
         return "not installed"
+    if done.returncode != 0:
+        return "unknown"
     return ((done.stdout or done.stderr).splitlines() or [""])[0].strip()
 
 

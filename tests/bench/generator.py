@@ -27,9 +27,10 @@ class Run:
     def __init__(self, build, target, options, roots):
         self.roots = roots
         self.process = subprocess.Popen(
-            [os.path.join(build, "src", "tolsey-bench"), "--json", "--gate"] +
-            [str(x) for x in options] + [target], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1)
+            [os.path.join(build, "src", "tolsey-client"), "--bench", "--json",
+             "--gate", "-u", target] + [str(x) for x in options], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, bufsize=1)
         self._expect("ready")
 
     def _expect(self, word):
@@ -55,17 +56,23 @@ class Run:
         return flat(raw, cpu, pss)
 
 
+def seconds(value):
+    """As an option of the client."""
+    return "%dms" % round(value * 1000)
+
+
 def run(build, server, options, memory=False):
-    return Run(build, server.target, options, server.roots).begin().end(memory)
+    return Run(build, server.target, options, server.roots).begin().end(
+        memory)
 
 
 def flat(raw, cpu, pss):
     answers = max(1, raw["answers"])
-    seconds = max(1, raw["elapsed_us"]) / 1e6
+    took = max(1, raw["elapsed_us"]) / 1e6
     row = {
         "answers": raw["answers"],
-        "per_s": raw["answers"] / seconds,
-        "mb_s": raw["object_bytes"] / seconds / 1e6,
+        "per_s": raw["answers"] / took,
+        "mb_s": raw["object_bytes"] / took / 1e6,
         "cpu_us": cpu / answers,
         "cpu_us_per_mb": cpu / max(1e-6, raw["object_bytes"] / 1e6),
         "errors": sum(raw["faults"].values()),

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
 """The loads, one row each: what is sent, to whom, and for how long."""
+import generator
 
 
 class Load:
     def __init__(self, name, spec=None, peers="tolsey clamav clamd raw",
                  options=(), coding=None, connections=16, seconds=0.8,
                  count=None, size="tiny", wide=False, service=None, how=None):
-        """spec: see tolsey-bench (None: OPTIONS). count: requests instead of
+        """spec: see --object (None: OPTIONS). count: requests instead of
         seconds. wide: c-icap with threads for all connections. how: further
         arguments of tolsey's server."""
         self.name, self.spec, self.coding = name, spec, coding
@@ -18,11 +19,11 @@ class Load:
 
     def arguments(self, scale):
         """Of the generator. scale: of the time."""
-        out = ["--connections", self.connections, "--wait", 60]
+        out = ["--connections", self.connections, "--timeout", "60s"]
         out += (["--count", self.count] if self.count
-                else ["--duration", self.seconds * scale])
+                else ["--duration", generator.seconds(self.seconds * scale)])
         if self.spec is None:
-            return out + ["--method", "OPTIONS"] + self.options
+            return out + ["--options"] + self.options
         if self.coding:
             out += ["--coding", self.coding]
         return out + self.options + ["--object", self.spec]

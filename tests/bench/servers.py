@@ -60,7 +60,7 @@ class Tolsey(tolsey.Tolsey):
             self.end(5)
             self.remove()
             raise
-        self.target = "127.0.0.1:%d/avscan" % self.port
+        self.target = "icap://127.0.0.1:%d/avscan" % self.port
 
     @property
     def roots(self):
@@ -90,7 +90,7 @@ class CIcap(tolsey.Server):
                 database, command)
         self.spawn(["unshare", "-m", "sh", "-c", command])
         self.ready_or_end()
-        self.target = "127.0.0.1:%d/%s" % (
+        self.target = "icap://127.0.0.1:%d/%s" % (
             self.port, "avscan" if engine else "echo")
 
     def _config(self, engine, threads, children, progress):

@@ -33,7 +33,8 @@ def peers(bench, names, **how):
 def idle(bench, _round):
     """Idle connections beside 16 active ones; and what one costs."""
     out = {}
-    active = ["--object", "html:1K", "--duration", 1.5 * bench.scale]
+    active = ["--object", "html:1K", "--duration",
+              generator.seconds(1.5 * bench.scale)]
     how = {"tolsey": {"config": "# idle"}, "clamav": {"threads": 3000}}
     for name, server in peers(bench, ("tolsey", "clamav"), **how):
         bench.run(server, active)
@@ -61,14 +62,14 @@ def _heavy(bench, many):
     how = {"tolsey": {"config": "# heavy %d" % many},
            "clamav": {"threads": 63}, "clamd": {"threads": 63}}
     for name, server in peers(bench, ("tolsey", "clamav", "clamd"), **how):
-        alone = bench.run(server, SMALL + ["--duration", 2])
+        alone = bench.run(server, SMALL + ["--duration", "2s"])
         heavy = generator.Run(bench.build, server.target,
                               ["--object", spec, "--connections", many,
-                               "--count", many, "--wait", 120], server.roots)
+                               "--count", many, "--timeout", "120s"], server.roots)
         heavy.begin()
         try:
             time.sleep(0.7)
-            row = bench.run(server, SMALL + ["--duration", 7, "--wait", 10])
+            row = bench.run(server, SMALL + ["--duration", "7s", "--timeout", "10s"])
         finally:
             # those that it asked for are given up
             heavy.process.kill()
@@ -97,10 +98,10 @@ def reload(bench, _round):
     how["tolsey"]["config"] = "# reload"
     how["clamav"]["threads"] = how["clamd"]["threads"] = 128
     for name, server in peers(bench, ("tolsey", "clamd", "clamav"), **how):
-        bench.run(server, RELOAD + ["--duration", 1])
-        before = bench.run(server, RELOAD + ["--duration", 3], memory=True)
+        bench.run(server, RELOAD + ["--duration", "1s"])
+        before = bench.run(server, RELOAD + ["--duration", "3s"], memory=True)
         load = generator.Run(bench.build, server.target,
-                             RELOAD + ["--duration", 7], server.roots)
+                             RELOAD + ["--duration", "7s"], server.roots)
         with gauge.Peak(server.roots) as peak:
             load.begin()
             time.sleep(0.5)

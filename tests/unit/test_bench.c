@@ -14,9 +14,9 @@
 #endif
 #include <cmocka.h>
 
+#include "client/bench_cmd.h"
 #include "client/bench_feed.h"
 #include "client/bench_hist.h"
-#include "client/bench_opts.h"
 #include "client/bench_reply.h"
 
 #define SMALL ((size_t)1 << 20)
@@ -287,6 +287,8 @@ test_reply(void **state)
 	} rows[] = {
 		{ "ICAP/1.0 204 No\r\n" TAG "\r\n", BENCH_FINE,
 		    BENCH_FAULT_MISSED },
+		{ "ICAP/1.0 204 No\r\n" TAG "X-Found: 1\r\n\tname\r\n\r\n",
+		    BENCH_FINE, BENCH_FAULT_MISSED },
 		{ "ICAP/1.0 204 No\r\n\r\n", BENCH_FAULT_PROTOCOL,
 		    BENCH_FAULT_PROTOCOL },
 		{ ECHO_OF("200", "4\r\nX5O!\r\n"), BENCH_FINE,
@@ -388,35 +390,63 @@ test_hist(void **state)
 	free(h);
 }
 
+/* The command line as parameters. */
 static void
-test_options(void **state)
+test_command_line(void **state)
 {
-	struct bench_params p;
-	struct buf err;
-	bool takes;
+	static const struct {
+		const char *line[8];
+		const char *wrong; /* in the reason; NULL: none */
+	} rows[] = {
+		{ { "x", "--bench" }, NULL },
+		{ { "x", "--bench", "--options", "--rate", "2" }, NULL },
+		{ { "x", "--bench", "--coding", "gzip", "--object", "mix" },
+		    NULL },
+		{ { "x", "--bench", "/nowhere" }, "/nowhere" },
+		{ { "x", "--bench", "--coding", "what" }, "what" },
+		{ { "x", "--bench", "--object", "what" }, "what" },
+		{ { "x", "--bench", "--tls" }, "TLS" },
+	};
 
 	(void)state;
-	buf_init(&err, 1000);
-	bench_params_init(&p);
-	assert_int_equal(bench_option(&p, "rate", NULL, &takes, &err), 0);
-	assert_true(takes);
-	assert_int_equal(bench_option(&p, "rate", "2.5", NULL, &err), 0);
-	assert_int_equal(p.rate_milli, 2500);
-	assert_int_equal(bench_option(&p, "preview", "1K", NULL, &err), 0);
-	assert_int_equal(p.preview, 1024);
-	assert_int_equal(bench_option(&p, "no-204", NULL, NULL, &err), 0);
-	assert_false(p.allow_204);
-	assert_int_equal(bench_option(&p, "nothing", NULL, NULL, &err), 1);
-	assert_int_equal(bench_option(&p, "count", "x", NULL, &err), -1);
-	assert_int_equal(bench_option(&p, "object", "what", NULL, &err), -1);
-	assert_int_equal(bench_option(&p, "object", "html:2K", NULL, &err), 0);
-	assert_int_equal(bench_option(&p, "object", "mix", NULL, &err), 0);
-	assert_int_equal(p.objects.count, 257);
-	assert_int_equal(bench_params_done(&p, &err), 0);
-	p.connections = 0;
-	assert_int_equal(bench_params_done(&p, &err), -1);
-	bench_params_free(&p);
-	buf_free(&err);
+	for (size_t i = 0; i < COUNTOF(rows); i++) {
+		struct client_options o;
+		struct target t;
+		struct bench_params p;
+		struct buf err;
+		int argc = 0, rc;
+
+		buf_init(&err, 1000);
+		target_init(&t);
+		while (argc < 8 && rows[i].line[argc] != NULL)
+			argc++;
+		assert_int_equal(client_options_parse(&o, argc,
+				     (char **)(uintptr_t)rows[i].line, &err),
+		    0);
+		assert_int_equal(target_set(&t, &o, NULL, &err), 0);
+		rc = bench_params_set(&p, &o, &t, &err);
+		assert_int_equal(rc, rows[i].wrong == NULL ? 0 : -1);
+		if (rows[i].wrong != NULL)
+			assert_non_null(strstr(buf_cstr(&err), rows[i].wrong));
+		else
+			assert_string_equal(
+			    p.uri, "icap://127.0.0.1:1344/avscan");
+		if (i == 0) {
+			assert_int_equal(p.duration_us, 5000000);
+			assert_int_equal(p.objects.count, 1);
+			assert_int_equal(p.method, ICAP_RESPMOD);
+		} else if (i == 1) {
+			assert_int_equal(p.method, ICAP_OPTIONS);
+			assert_int_equal(p.rate, 2);
+		} else if (i == 2) {
+			assert_int_equal(p.objects.count, 256);
+			assert_string_equal(p.objects.all[0].coding, "gzip");
+		}
+		bench_params_free(&p);
+		client_options_free(&o);
+		target_free(&t);
+		buf_free(&err);
+	}
 }
 
 int
@@ -430,7 +460,7 @@ main(void)
 		cmocka_unit_test(test_reply),
 		cmocka_unit_test(test_reply_order),
 		cmocka_unit_test(test_hist),
-		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_command_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
