@@ -114,7 +114,8 @@ make_head(
 	} else if (o != NULL) {
 		(void)buf_append_str(&req,
 		    "GET http://bench.test/object HTTP/1.1\r\n"
-		    "Host: bench.test\r\n\r\n");
+		    "Host: bench.test\r\n"
+		    "Accept-Encoding: gzip, deflate, br, zstd\r\n\r\n");
 		(void)buf_append_str(&res, "HTTP/1.1 200 OK\r\n");
 		make_entity_fields(&res, o);
 	}
