@@ -14,9 +14,11 @@ environment:
 """
 import fnmatch
 import os
+import resource
 import shutil
 import sys
 import tempfile
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "integration", "lib")]
@@ -42,7 +44,7 @@ class Bench:
         self.dir = tempfile.mkdtemp(prefix="tolsey-bench-")
         os.chmod(self.dir, 0o755)
         self.temp = servers.make_temp()
-        self.raws = {}
+        self.raws, self.broken = {}, {}
         self.fleet = None
         self.databases = servers.sets(self.dir, self.build, large_mb, database)
         self.fleet = servers.Fleet(self.databases)
@@ -111,6 +113,16 @@ class Bench:
                 self.results.add(name, peer, row)
 
 
+def raise_limits():
+    """Descriptors for 10,000 connections and what servers keep beside them."""
+    want = 80000
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (want, max(want, hard)))
+    except (OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def chosen(words):
     names = list(loads.ROWS) + list(trials.ROWS)
     if not words:
@@ -126,17 +138,22 @@ def chosen(words):
 def run(bench, names):
     for name in names:
         print("... %s" % name, file=sys.stderr, flush=True)
-        if name in loads.ROWS:
-            bench.measure(loads.ROWS[name])
-        else:
-            bench.trial(name)
+        try:
+            if name in loads.ROWS:
+                bench.measure(loads.ROWS[name])
+            else:
+                bench.trial(name)
+        except Exception as error:  # the others are worth having
+            traceback.print_exc()
+            bench.broken[name] = "%s: %s" % (type(error).__name__, error)
 
 
 def main():
     env = os.environ
     if env.get("BENCH") == "short":
-        sys.exit(short.main(Bench))
+        return short.main(Bench)
     names = chosen(env.get("LOADS", "").split())
+    raise_limits()
     # make passes those that were not given as empty ones
     with Bench(int(env.get("ROUNDS") or 3), float(env.get("SCALE") or 1),
                int(env.get("LARGE_MB") or 400), env.get("DATABASE")) as bench:
@@ -147,7 +164,8 @@ def main():
         print(report.text(bench, judged), end="")
         folder = env.get("RESULTS") or os.path.join(HERE, "results")
         print("kept as %s.txt and .json" % report.save(bench, judged, folder))
+        return 1 if bench.broken else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

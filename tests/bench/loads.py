@@ -102,7 +102,7 @@ def _rows():
     yield Load("prefix-off-large-mix", "mix", "tolsey", size="large",
                seconds=1.5, how={"config": "ScanPreview off"})
     yield Load("preview-32k-large-html-10k", "html:10K", "tolsey",
-               options=["--preview", "32K"], size="large", seconds=1.0)
+               options=["--preview", 32768], size="large", seconds=1.0)
 
 
 ROWS = {row.name: row for row in _rows()}

@@ -37,12 +37,14 @@ def _ratio(results, load, peer):
     return "%.2f" % statistics.median(pairs) if pairs else ""
 
 
-def table(results):
+def table(results, apart):
     out = []
     head = ["load", "server"] + [c[0] or "x raw" for c in COLUMNS]
     out.append("%-24s %-12s " % tuple(head[:2]) + " ".join(
         "%9s" % c for c in head[2:]) + "   CPU of the rounds")
     for (load, peer), rows in results.rows.items():
+        if load in apart:
+            continue
         cells = []
         for _, name, form in COLUMNS:
             if name is None:
@@ -69,12 +71,13 @@ def trials(results, names):
     for (load, peer), rows in results.rows.items():
         if load not in names:
             continue
-        cells = ["p50 %.2f p99 %.2f max %.1f ms" % tuple(
-            median(rows, n) for n in ("p50_ms", "p99_ms", "max_ms"))]
+        cells = ["%.0f answers, %.0f errors, p50 %.2f p99 %.2f max %.1f ms" %
+                 tuple(median(rows, n) for n in (
+                     "answers", "errors", "p50_ms", "p99_ms", "max_ms"))]
         for name, form in FURTHER:
             value = median(rows, name)
-            if value is not None and not (
-                    name.startswith("idle_") and not value):
+            # what a trial does not look at is 0
+            if value:
                 cells.append(form % value)
         out.append("%-16s %-24s %s" % (load, peer, ", ".join(cells)))
     return out
@@ -98,12 +101,15 @@ def verdicts(judged):
 
 def text(bench, judged):
     out = ["%s: %s" % pair for pair in bench.about.items()]
-    out += [""] + table(bench.results)
+    out += [""] + table(bench.results, bench.trial_names)
     more = trials(bench.results, bench.trial_names)
     if more:
         out += ["", "trials"] + more
     if judged:
         out += [""] + verdicts(judged)
+    if bench.broken:
+        out += [""] + ["NOT MEASURED %s: %s" % x for x in
+                       bench.broken.items()]
     return "\n".join(out) + "\n"
 
 

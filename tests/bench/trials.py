@@ -69,7 +69,8 @@ def _heavy(bench, many):
         heavy.begin()
         try:
             time.sleep(0.7)
-            row = bench.run(server, SMALL + ["--duration", "7s", "--timeout", "10s"])
+            row = bench.run(server, SMALL + ["--duration", "7s",
+                                             "--timeout", "5s"])
         finally:
             # those that it asked for are given up
             heavy.process.kill()
