@@ -29,7 +29,8 @@ exchange_begin(struct exchange *x, struct icap_answer *a, struct slice head,
 	x->body = body;
 	x->has_preview = body != NULL && preview != EXCHANGE_NO_PREVIEW;
 	x->preview_left = x->has_preview ? preview : 0;
-	x->got_100 = x->ieof = x->stopped = x->source_failed = false;
+	x->got_100 = x->ieof = x->stopped = false;
+	x->starved = x->source_failed = false;
 	x->object_sent = 0;
 	x->why = NULL;
 	x->written = 0;
@@ -109,10 +110,21 @@ put_body(struct exchange *x)
 			    : put_end(x, "0\r\n\r\n", EXCHANGE_SENT);
 }
 
+/* Small pieces go out together, but none waits for those to come. */
+static bool
+has_more(struct exchange *x, enum exchange_state state)
+{
+	if (x->state != state || x->out.len >= SOURCE_BUFFER)
+		return false;
+	x->starved = !source_is_ready(x->body);
+	return !x->starved;
+}
+
 /* What follows what was written. */
 static int
 next_output(struct exchange *x)
 {
+	x->starved = false;
 	switch (x->state) {
 	case EXCHANGE_SENDING_HEAD:
 		x->state = x->body == NULL  ? EXCHANGE_SENT
@@ -120,15 +132,12 @@ next_output(struct exchange *x)
 					    : EXCHANGE_SENDING_BODY;
 		return x->body == NULL ? 0 : next_output(x);
 	case EXCHANGE_SENDING_PREVIEW:
-		/* small pieces go out together */
-		while (x->state == EXCHANGE_SENDING_PREVIEW &&
-		       x->out.len < SOURCE_BUFFER)
+		while (has_more(x, EXCHANGE_SENDING_PREVIEW))
 			if (put_preview(x) == -1)
 				return -1;
 		break;
 	case EXCHANGE_SENDING_BODY:
-		while (x->state == EXCHANGE_SENDING_BODY &&
-		       x->out.len < SOURCE_BUFFER)
+		while (has_more(x, EXCHANGE_SENDING_BODY))
 			if (put_body(x) == -1)
 				return -1;
 		break;

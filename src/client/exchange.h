@@ -33,6 +33,7 @@ struct exchange {
 	bool has_preview;
 	bool got_100, ieof;
 	bool stopped;       /* exchange_stop_sending() */
+	bool starved;       /* the next bytes of the object are not there yet */
 	bool source_failed; /* the object could not be read to its end */
 	uint64_t object_sent;
 	struct buf out; /* what is to be written next */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/progress.h"
@@ -23,7 +24,9 @@ struct jobs {
 	struct progress progress;
 	FILE *out;
 	bool out_failed;
-	int out_fd; /* --output; -1: none */
+	int out_fd;     /* --output; -1: none */
+	bool out_part;  /* it is beside the file, until it is whole */
+	bool came_back; /* there is a body to put there */
 };
 
 /* ---- what is shared ---- */
@@ -98,6 +101,9 @@ one(struct jobs *j, struct session *s, enum walk_kind kind, const char *name,
 	} else {
 		session_object(s, &object, j->p->preview, j->out_fd, &r);
 		source_close(&object);
+		/* only one object comes with --output */
+		j->came_back = r.verdict != VERDICT_ERROR &&
+			       r.icap_status != 0 && r.icap_status != 204;
 	}
 	say(j, &r);
 	buf_free(&err);
@@ -170,11 +176,12 @@ run_threads(struct jobs *j, size_t n)
 		(void)pthread_join(threads[--started], NULL);
 }
 
-/* Written beside it, and put into its place when it is whole. */
+/* Written beside a file, and put into its place when it is whole. */
 static int
 open_output(struct jobs *j, struct buf *part, struct buf *err)
 {
 	const char *path = j->p->options->output;
+	struct stat st;
 
 	j->out_fd = -1;
 	j->out = stdout;
@@ -185,7 +192,8 @@ open_output(struct jobs *j, struct buf *part, struct buf *err)
 		j->out = stderr;
 		return 0;
 	}
-	if (buf_printf(part, "%s.part", path) == 0)
+	j->out_part = stat(path, &st) == -1 || S_ISREG(st.st_mode);
+	if (buf_printf(part, j->out_part ? "%s.part" : "%s", path) == 0)
 		j->out_fd = open(buf_cstr(part),
 		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (j->out_fd != -1)
@@ -194,24 +202,20 @@ open_output(struct jobs *j, struct buf *part, struct buf *err)
 	return -1;
 }
 
-/* Only what came whole, and was more than nothing to say. */
 static int
 close_output(struct jobs *j, struct buf *part, struct buf *err)
 {
 	const char *path = j->p->options->output;
-	off_t size;
 	int rc = 0;
 
 	if (j->out_fd == -1 || j->out_fd == STDOUT_FILENO)
 		return 0;
-	size = lseek(j->out_fd, 0, SEEK_CUR);
-	if (close(j->out_fd) == -1 ||
-	    (size > 0 && j->totals->counts[VERDICT_ERROR] == 0 &&
-		rename(buf_cstr(part), path) == -1)) {
+	if (close(j->out_fd) == -1 || (j->out_part && j->came_back &&
+					  rename(buf_cstr(part), path) == -1)) {
 		(void)buf_printf(err, "--output %s: %s", path, strerror(errno));
 		rc = -1;
 	}
-	if (size <= 0 || j->totals->counts[VERDICT_ERROR] > 0 || rc == -1)
+	if (j->out_part && (!j->came_back || rc == -1))
 		(void)unlink(buf_cstr(part));
 	return rc;
 }

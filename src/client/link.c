@@ -118,9 +118,11 @@ link_is_open(const struct link *l)
 
 /* 1, 0 late, -1 with errno. */
 static int
-wait_for(int fd, short events, uint64_t deadline_us)
+wait_for(int fd, short events, int other_fd, uint64_t deadline_us)
 {
-	struct pollfd pfd = { .fd = fd, .events = events };
+	/* poll() skips descriptors below 0 */
+	struct pollfd pfds[2] = { { .fd = fd, .events = events },
+		{ .fd = other_fd, .events = POLLIN } };
 	uint64_t now = clock_mono_us();
 	int ms, rc;
 
@@ -129,7 +131,7 @@ wait_for(int fd, short events, uint64_t deadline_us)
 	ms = deadline_us - now > 3600000000
 		 ? 3600000
 		 : (int)((deadline_us - now + 999) / 1000);
-	rc = poll(&pfd, 1, ms);
+	rc = poll(pfds, 2, ms);
 	if (rc == -1)
 		return errno == EINTR ? 1 : -1;
 	return rc > 0 || clock_mono_us() < deadline_us;
@@ -157,7 +159,7 @@ connect_one(struct link *l, const struct sockaddr *sa, socklen_t len,
 	do {
 		struct pollfd pfd = { .fd = l->fd, .events = POLLOUT };
 
-		if ((rc = wait_for(l->fd, POLLOUT, deadline_us)) < 1)
+		if ((rc = wait_for(l->fd, POLLOUT, -1, deadline_us)) < 1)
 			return rc == 0 ? ETIMEDOUT : errno;
 		rc = poll(&pfd, 1, 0);
 	} while (rc == 0 || (rc == -1 && errno == EINTR));
@@ -280,7 +282,7 @@ link_write(struct link *l, const void *p, size_t len)
 }
 
 int
-link_wait(struct link *l, bool to_write, uint64_t deadline_us)
+link_wait(struct link *l, bool to_write, int other_fd, uint64_t deadline_us)
 {
 	short events = POLLIN;
 
@@ -288,7 +290,7 @@ link_wait(struct link *l, bool to_write, uint64_t deadline_us)
 		return 1;
 	if ((to_write && !l->write_wants_read) || l->read_wants_write)
 		events |= POLLOUT;
-	return wait_for(l->fd, events, deadline_us);
+	return wait_for(l->fd, events, other_fd, deadline_us);
 }
 
 bool

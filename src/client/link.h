@@ -40,10 +40,12 @@ bool link_is_open(const struct link *l);
 ssize_t link_read(struct link *l, void *p, size_t len) MUST_CHECK;
 ssize_t link_write(struct link *l, const void *p, size_t len) MUST_CHECK;
 /*
- * Until there is something to read, or, to_write, room to write. 1; 0 when the
- * deadline (clock_mono_us()) passed; -1 with errno.
+ * Until there is something to read, or, to_write, room to write, or something
+ * to read from another descriptor (-1: none). 1; 0 when the deadline
+ * (clock_mono_us()) passed; -1 with errno.
  */
-int link_wait(struct link *l, bool to_write, uint64_t deadline_us) MUST_CHECK;
+int link_wait(struct link *l, bool to_write, int other_fd,
+    uint64_t deadline_us) MUST_CHECK;
 /* What the last error of TLS was about, "" when it was another. */
 const char *link_tls_error(const struct link *l, char *text, size_t len);
 /* An idle connection that the server has closed meanwhile, or on which it says

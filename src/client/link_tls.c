@@ -193,7 +193,7 @@ link_tls_start(struct link *l, SSL_CTX *ctx, const struct target *t,
 			return -1;
 		}
 		l->write_wants_read = why == SSL_ERROR_WANT_READ;
-		rc = link_wait(l, why == SSL_ERROR_WANT_WRITE, deadline_us);
+		rc = link_wait(l, why == SSL_ERROR_WANT_WRITE, -1, deadline_us);
 		if (rc == 1)
 			continue;
 		(void)buf_append_str(

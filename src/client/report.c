@@ -75,7 +75,7 @@ heads(struct buf *out, const struct result *r)
 	struct slice rest = buf_slice(&r->heads), line;
 	int rc = 0;
 
-	while (slice_next(&rest, '\n', &line)) {
+	while (rest.len > 0 && slice_next(&rest, '\n', &line)) {
 		if (line.len > 0 && line.p[line.len - 1] == '\r')
 			line.len--;
 		rc |= buf_append_str(out, "    ");

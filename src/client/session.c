@@ -69,7 +69,7 @@ debug_head(const struct session *s, char mark, struct slice head)
 	if (s->options->debug < 2)
 		return;
 	buf_init(&out, KEPT_HEADS);
-	while (slice_next(&head, '\n', &line)) {
+	while (head.len > 0 && slice_next(&head, '\n', &line)) {
 		if (line.len > 0 && line.p[line.len - 1] == '\r')
 			line.len--;
 		(void)buf_printf(&out, "%c ", mark);
@@ -264,7 +264,8 @@ wait(struct run *run)
 	const char *option;
 	uint64_t until = deadline(run, &option);
 	bool to_write = x->written < x->out.len;
-	int rc = link_wait(&run->s->link, to_write, until);
+	int rc = link_wait(&run->s->link, to_write,
+	    x->starved && !to_write ? x->body->fd : -1, until);
 
 	if (rc == 1 && clock_mono_us() < until)
 		return true;
@@ -272,7 +273,8 @@ wait(struct run *run)
 		verdict_error(run->r, "poll: %s", strerror(errno));
 	else
 		verdict_error(run->r, "no %s within %.6g s (%s)",
-		    to_write ? "room for the object at the server"
+		    to_write     ? "room for the object at the server"
+		    : x->starved ? "more of the object"
 		    : icap_answer_has_head(&run->s->answer)
 			? "end of the answer"
 			: "answer",
@@ -385,6 +387,9 @@ session_options(struct session *s, struct offer *f, struct buf *err)
 		(void)text_plain(err, s->answer.reason);
 		if (advice[0] != '\0')
 			(void)buf_printf(err, " (%s)", advice);
+		if (s->answer.status != 404)
+			(void)buf_append_str(err, "; with --no-preview it is "
+						  "not asked");
 	} else if (!run.ended) {
 		(void)buf_append_str(err, r.detail);
 	}

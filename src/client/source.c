@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,6 +104,15 @@ source_rewind(struct source *s)
 	s->at = 0;
 	s->ended = false;
 	return 0;
+}
+
+bool
+source_is_ready(const struct source *s)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+
+	return s->seekable || s->ended || s->from < s->to ||
+	       poll(&pfd, 1, 0) != 0;
 }
 
 int

@@ -34,6 +34,8 @@ int source_memory(
 /* The EICAR test file, put together here. 0, or -1 without memory. */
 int source_eicar(struct source *s) MUST_CHECK;
 void source_close(struct source *s);
+/* source_peek() would not wait for somebody who writes into a pipe. */
+bool source_is_ready(const struct source *s);
 /* From the beginning again. 0, or -1 when it cannot. */
 int source_rewind(struct source *s) MUST_CHECK;
 /*
