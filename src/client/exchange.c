@@ -135,6 +135,9 @@ next_output(struct exchange *x)
 		while (has_more(x, EXCHANGE_SENDING_PREVIEW))
 			if (put_preview(x) == -1)
 				return -1;
+		/* whether there is more need not be known to end it */
+		if (x->starved && x->preview_left == 0)
+			return put_end(x, "0\r\n\r\n", EXCHANGE_WAITING);
 		break;
 	case EXCHANGE_SENDING_BODY:
 		while (has_more(x, EXCHANGE_SENDING_BODY))

@@ -40,3 +40,10 @@ regen-docs: regen-client-docs
 regen-client-docs: src/clientdoc
 	src/clientdoc >'$(srcdir)/etc/man/tolsey-client.1.tmp'
 	mv '$(srcdir)/etc/man/tolsey-client.1.tmp' '$(srcdir)/etc/man/tolsey-client.1'
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_client
+TESTS += tests/unit/test_client
+tests_unit_test_client_SOURCES = tests/unit/test_client.c
+tests_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_client_LDADD = $(CLIENT_LIBS) $(CMOCKA_LIBS)
+endif

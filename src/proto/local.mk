@@ -40,6 +40,11 @@ tests_unit_test_http_head_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_http_head_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
 endif
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_icap_answer
+TESTS += tests/unit/test_icap_answer
+tests_unit_test_icap_answer_SOURCES = tests/unit/test_icap_answer.c
+tests_unit_test_icap_answer_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_icap_answer_LDADD = $(PROTO_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_proxy_head
 TESTS += tests/unit/test_proxy_head
 tests_unit_test_proxy_head_SOURCES = tests/unit/test_proxy_head.c

@@ -484,7 +484,7 @@ class Tolsey(Server):
 
 
 class CIcap(Server):
-    """Debian's c-icap with virus_scan over clamav_mod."""
+    """Debian's c-icap with virus_scan over clamav_mod, and echo."""
     name = "c-icap"
 
     def __init__(self, *_args, **_rest):
@@ -509,6 +509,7 @@ class CIcap(Server):
                 "AccessLog " + self.path("access.log"),
                 "Module common clamav_mod.so",
                 "Service antivirus_module virus_scan.so",
+                "Service echo srv_echo.so",
                 "ServiceAlias avscan "
                 "virus_scan?allow204=on&sizelimit=off&mode=simple",
                 "virus_scan.DefaultEngine clamav",
