@@ -65,7 +65,11 @@ struct scan_opts {
 	uint32_t max_files, max_recursion;
 	uint64_t max_decoded_size; /* of a content coding */
 	uint32_t max_decode_ratio;
-	uint32_t reserved;
+	/*
+	 * 1: of a prefix, only what stands in its bytes as they are is looked
+	 * for; and all that the switches say if something is there.
+	 */
+	uint32_t glance;
 	uint64_t switches;               /* SCAN_BIT(heuristic_alerts) ... */
 	uint64_t numbers[SCAN_NNUMBERS]; /* 0: as much as there may be */
 };

@@ -174,6 +174,26 @@ merge(struct scan_answer *to, const struct scan_answer *a)
 	to->dropped += a->dropped;
 }
 
+/*
+ * Patterns in the bytes as they are: a fraction of the time. Whatever could be
+ * final is found so, but for what stands only in a page that was normalised.
+ * False: something is there.
+ */
+static bool
+nothing_at_a_glance(
+    struct engine *e, const struct engine_job *job, struct scan_answer *a)
+{
+	struct engine_job raw = *job;
+	struct scan_opts opts = *job->opts;
+	struct engine_seen seen;
+
+	opts.switches = 0;
+	raw.opts = &opts;
+	raw.watch = NULL;
+	engine_scan_once(e, &raw, a, &seen);
+	return a->complete == 1 && a->nfindings == 0;
+}
+
 void
 engine_scan_prefix(
     struct engine *e, const struct engine_job *job, struct scan_answer *answer)
@@ -182,6 +202,11 @@ engine_scan_prefix(
 	uint64_t began_us = clock_mono_us();
 	struct engine_seen seen;
 
+	if (job->opts->glance == 1 && nothing_at_a_glance(e, job, &a)) {
+		merge(answer, &a);
+		return;
+	}
+	a = (struct scan_answer){ .complete = 1 };
 	engine_scan_once(e, job, &a, &seen);
 	if (may_be_final(e, job, &a, &seen))
 		confirm_prefix(e, job, &a, began_us);

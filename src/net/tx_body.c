@@ -122,21 +122,31 @@ announced_too_large(const struct tx *tx)
 	       !c->monitor && c->actions[OUTCOME_TOO_LARGE] == ACTION_BLOCK;
 }
 
+uint64_t
+tx_rest(const struct tx *tx)
+{
+	uint64_t have = spool_size(tx->body);
+
+	if (!tx->has_declared_len || tx->declared_len < have)
+		return TX_REST_UNKNOWN;
+	return tx->declared_len - have;
+}
+
 static bool
 wants_prefix_scan(const struct tx *tx)
 {
 	const struct conf_service *c = tx->svc->conf;
-	uint64_t have = spool_size(tx->body);
+	uint64_t rest = tx_rest(tx);
 
-	if (c->scan_preview == CONF_SCAN_PREVIEW_OFF || have == 0)
+	if (c->scan_preview == CONF_SCAN_PREVIEW_OFF ||
+	    spool_size(tx->body) == 0)
 		return false;
 	/* it could not be refused anyway */
 	if (c->monitor || c->actions[OUTCOME_INFECTED] != ACTION_BLOCK)
 		return false;
 	if (c->scan_preview == CONF_SCAN_PREVIEW_ON)
 		return true;
-	return !tx->has_declared_len || tx->declared_len < have ||
-	       tx->declared_len - have > c->preview_scan_rest;
+	return rest == TX_REST_UNKNOWN || rest > c->preview_scan_rest;
 }
 
 static enum tx_step

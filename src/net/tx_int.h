@@ -28,10 +28,14 @@ void tx_inspect(struct tx *tx, enum svc_stage stage);
 bool tx_store(struct tx *tx, struct slice bytes);
 /* The preview is over: 100 Continue, and on to the rest. */
 enum tx_step tx_continue(struct tx *tx, enum tx_state to);
+/* What is still to follow as announced, if that can be true. */
+#define TX_REST_UNKNOWN UINT64_MAX
+uint64_t tx_rest(const struct tx *tx);
 /* tx_scan.c */
 struct tx_scan_what {
 	enum scan_kind kind;
 	bool prefix_lane;  /* must not delay whole scans */
+	bool glance;       /* of a preview: see base/scan.h */
 	bool fresh;        /* in a worker that scanned nothing before */
 	struct slice mem;  /* these bytes, or (p NULL) the body so far */
 	uint64_t queue_us; /* gives up when not started by then */

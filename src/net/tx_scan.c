@@ -193,6 +193,7 @@ make_request(struct tx *tx, const struct tx_scan_what *w, struct sched_job *j)
 	j->rq.conf_generation = tx->set->conf->generation;
 	j->rq.missing = tx->missing;
 	fill_opts(tx->svc->conf, &j->rq.opts);
+	j->rq.opts.glance = w->glance;
 	if (w->mem.p != NULL) {
 		j->body = w->mem;
 		j->rq.size = w->mem.len;
@@ -327,13 +328,20 @@ tx_note_end(struct tx *tx, const struct tx_scan_what *w)
 	return true;
 }
 
+/*
+ * A preview is looked into as a whole object is only where its refusal saves
+ * much of a transfer: nothing of it goes out before the scan of the whole.
+ */
 static struct tx_scan_what
 prefix_what(const struct tx *tx)
 {
 	const struct conf_service *c = tx->svc->conf;
+	uint64_t rest = tx_rest(tx);
 
 	return (struct tx_scan_what){ .kind = SCAN_PREFIX,
 		.prefix_lane = true,
+		.glance =
+		    rest == TX_REST_UNKNOWN || rest <= c->preview_scan_rest,
 		.queue_us = c->preview_scan_timeout * 1000,
 		.budget_us = c->preview_scan_timeout * 1000 };
 }
@@ -347,7 +355,7 @@ name_preview(struct tx *tx)
 {
 	const struct svc_decision *d = &tx->decision;
 	struct {
-		uint32_t service, generation, conf, ncodings, forms;
+		uint32_t service, generation, conf, ncodings, forms, glance;
 		uint32_t codings[SCAN_MAX_CODINGS];
 	} k;
 	struct slice bytes = { spool_data(tx->body),
@@ -363,6 +371,7 @@ name_preview(struct tx *tx)
 	k.conf = tx->set->conf->generation;
 	k.ncodings = d->ncodings;
 	k.forms = d->forms;
+	k.glance = prefix_what(tx).glance;
 	memcpy(k.codings, d->codings, d->ncodings * sizeof(k.codings[0]));
 	ok = hash_update(h, &k, sizeof(k)) == 0 &&
 	     hash_update(h, bytes.p, bytes.len) == 0 &&

@@ -265,6 +265,7 @@ finish(struct world *w)
 	world_say(w, "4\r\nefgh\r\n0\r\n\r\n");
 	assert_int_equal(w->rq.kind, SCAN_WHOLE);
 	assert_int_equal(w->rq.whole_len, 0);
+	assert_int_equal(w->rq.opts.glance, 0);
 	world_answer(w, NULL, false);
 }
 
@@ -381,18 +382,26 @@ scan_preview(void **state)
 {
 	static const struct {
 		const char *setting, *head;
-		bool scanned;
+		bool scanned, glance;
 	} rows[] = {
-		{ "ScanPreview on", R200 "Content-Length: 8\r\n\r\n", true },
-		{ "ScanPreview off", R200 "Content-Length: 8\r\n\r\n", false },
-		{ "ScanPreview off", R200 "\r\n", false },
-		/* what would follow is small: it is there at once */
-		{ "ScanPreview auto", R200 "Content-Length: 8\r\n\r\n", false },
-		{ "ScanPreview auto", R200 "Content-Length: 262148\r\n\r\n",
-		    false },
-		{ "ScanPreview auto", R200 "Content-Length: 262149\r\n\r\n",
+		{ "ScanPreview on", R200 "Content-Length: 8\r\n\r\n", true,
 		    true },
-		{ "ScanPreview auto", R200 "\r\n", true },
+		{ "ScanPreview on", R200 "Content-Length: 262148\r\n\r\n", true,
+		    true },
+		{ "ScanPreview on", R200 "Content-Length: 262149\r\n\r\n", true,
+		    false },
+		{ "ScanPreview on", R200 "\r\n", true, true },
+		{ "ScanPreview off", R200 "Content-Length: 8\r\n\r\n", false,
+		    false },
+		{ "ScanPreview off", R200 "\r\n", false, false },
+		/* what would follow is small: it is there at once */
+		{ "ScanPreview auto", R200 "Content-Length: 8\r\n\r\n", false,
+		    false },
+		{ "ScanPreview auto", R200 "Content-Length: 262148\r\n\r\n",
+		    false, false },
+		{ "ScanPreview auto", R200 "Content-Length: 262149\r\n\r\n",
+		    true, false },
+		{ "ScanPreview auto", R200 "\r\n", true, true },
 	};
 
 	(void)state;
@@ -404,6 +413,7 @@ scan_preview(void **state)
 		preview(&w, rows[i].head);
 		if ((w.scans == 1) != rows[i].scanned)
 			fail_msg("%s, %s", rows[i].setting, rows[i].head);
+		assert_int_equal(w.rq.opts.glance, rows[i].glance);
 		if (!rows[i].scanned)
 			has(world_sent(&w), "ICAP/1.0 100 Continue");
 		world_free(&w);

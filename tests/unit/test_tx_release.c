@@ -118,6 +118,7 @@ stall_poke(void **state)
 	/* first everything received so far has to pass a scan */
 	assert_int_equal(w.scans, 1);
 	assert_int_equal(w.rq.size, 65536);
+	assert_int_equal(w.rq.opts.glance, 0);
 	assert_string_equal(world_sent(&w), "");
 	world_answer(&w, NULL, false);
 	s = world_sent(&w);
@@ -394,6 +395,7 @@ event_stream(void **state)
 	begin(&w, "Allow: trailers\r\n", SSE_HDR);
 	world_say(&w, "9\r\ndata: a\n\n\r\n");
 	assert_int_equal(w.scans, 1);
+	assert_int_equal(w.rq.opts.glance, 0);
 	assert_string_equal(world_sent(&w), "");
 	world_answer(&w, NULL, false);
 	s = world_sent(&w);
