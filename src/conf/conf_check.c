@@ -133,7 +133,7 @@ check_loopback(const char *word)
 	if (word[0] == '\0' || (parse_address(word, &a) && a.loopback))
 		return NULL;
 	return "not a loopback address with a port of 1 to 65535; write "
-	       "127.0.0.1:PORT or [::1]:PORT, or \"\" for none";
+	       "127.0.0.1:PORT or [::1]:PORT, or off";
 }
 
 static const char *
@@ -166,7 +166,7 @@ check_clamd(const char *word)
 	    (word[0] != '\0' && check_loopback(word) == NULL))
 		return NULL;
 	return "neither the absolute path of a unix socket, a loopback address "
-	       "with a port, as 127.0.0.1:3310, nor the word none";
+	       "with a port, as 127.0.0.1:3310, nor the word off";
 }
 
 static const char *
@@ -268,6 +268,30 @@ check_category(const char *word)
 			return "not a category; write the second word of the "
 			       "name, as Win of PUA.Win.Tool";
 	return NULL;
+}
+
+const char *
+conf_plain_word(enum conf_id id, const char *word)
+{
+	static const struct {
+		enum conf_id id;
+		const char *none;
+	} rows[] = {
+		{ CONF_ID_metrics_listen, "" },
+		{ CONF_ID_pid_file, "" },
+		{ CONF_ID_control_socket, "" },
+		{ CONF_ID_clamd_socket, "none" },
+		{ CONF_ID_scan_socket, "off" },
+		{ CONF_ID_access_log_file, "" },
+	};
+
+	if (word[0] != '\0' && strcmp(word, "none") != 0 &&
+	    strcmp(word, "off") != 0)
+		return word;
+	for (size_t i = 0; i < COUNTOF(rows); i++)
+		if (rows[i].id == id)
+			return rows[i].none;
+	return word;
 }
 
 int

@@ -100,6 +100,11 @@ void conf_load_fail(struct conf_load *l, struct conf_where at,
 
 /* conf_check.c */
 bool conf_good_name(const char *name); /* of a service */
+/*
+ * The word, or where it is "", none or off, and the directive's thing can be
+ * left out, the one of these that is kept for that: nobody has to know which.
+ */
+const char *conf_plain_word(enum conf_id id, const char *word);
 /* One word of the directive's value. 0, or -1 with the reason. */
 int conf_check_word(
     enum conf_id id, const char *word, char *err, size_t errlen) MUST_CHECK;

@@ -93,6 +93,7 @@ set_word(struct conf_load *l, const struct conf_directive *d, void *field,
 {
 	char err[CONF_ERR_MAX];
 
+	word = conf_plain_word(id_of(d), word);
 	if (d->type == CONF_LIST && list_has(field, word)) {
 		conf_load_fail(
 		    l, at, words, n, "%.64s is given twice; remove one", word);

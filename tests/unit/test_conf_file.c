@@ -101,6 +101,35 @@ refused(const char *text, const char *want)
 	file_refused(want);
 }
 
+/* Whichever of the words for it is written. */
+static void
+things_left_out(void **state)
+{
+	static const char *const words[] = { "\"\"", "none", "off" };
+	struct conf *c;
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(words); i++) {
+		(void)snprintf(text, sizeof(text),
+		    "MetricsListen %s\nPidFile %s\nControlSocket %s\n"
+		    "ClamdSocket %s\nScanSocket %s\nAccessLogFile %s\n",
+		    words[i], words[i], words[i], words[i], words[i], words[i]);
+		c = load_text(text);
+		assert_string_equal(c->metrics_listen, "");
+		assert_string_equal(c->pid_file, "");
+		assert_string_equal(c->control_socket, "");
+		assert_int_equal(c->clamd_socket.n, 1);
+		assert_string_equal(c->clamd_socket.v[0], "none");
+		assert_string_equal(c->scan_socket, "off");
+		assert_string_equal(c->access_log_file, "");
+		conf_unref(&c);
+	}
+	refused("DatabaseDirectory off\n",
+	    "t.conf:1: DatabaseDirectory 'off': neither an absolute path nor "
+	    "the word embedded\n");
+}
+
 static void
 reads_a_file(void **state)
 {
@@ -393,7 +422,7 @@ values_are_checked(void **state)
 	refused("MetricsListen 0.0.0.0:1\n",
 	    "t.conf:1: MetricsListen '0.0.0.0:1': not a loopback address with "
 	    "a port of 1 to 65535; write 127.0.0.1:PORT or [::1]:PORT, or "
-	    "\"\" for none\n");
+	    "off\n");
 	refused("MetricsListen 127.0.0.1:1344\n",
 	    "t.conf:1: MetricsListen '127.0.0.1:1344': Listen has the same "
 	    "address; choose another port\n");
@@ -553,6 +582,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(reads_a_file),
+		IN_FOLDER(things_left_out),
 		IN_FOLDER(finds_services),
 		IN_FOLDER(options_replace_the_file),
 		IN_FOLDER(names_file_and_line),
