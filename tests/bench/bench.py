@@ -70,19 +70,19 @@ class Bench:
     def __exit__(self, *_):
         self.close()
 
-    def raw(self, size):
-        if size not in self.raws:
-            self.raws[size] = generator.Raw(self.build, self.databases[size],
-                                            self.temp)
-        return self.raws[size]
+    def raw(self, size, tuned=False):
+        if (size, tuned) not in self.raws:
+            self.raws[size, tuned] = generator.Raw(
+                self.build, self.databases[size], self.temp, tuned)
+        return self.raws[size, tuned]
 
     def run(self, server, options, memory=False):
         return generator.run(self.build, server, options, memory)
 
     def once(self, load, peer):
         """One load on one peer: a row, or None."""
-        if peer == "raw":
-            return self.raw(load.size).run(
+        if peer in ("raw", "raw-tuned"):
+            return self.raw(load.size, peer != "raw").run(
                 load.spec, load.coding or "identity",
                 seconds=load.seconds * self.scale * 0.6)
         server = self.fleet.get(peer, load.size, **load.server_options(peer))
@@ -97,7 +97,7 @@ class Bench:
     def measure(self, load):
         """In turn, so that all see the same weather."""
         for peer in load.peers:  # start them, and warm them up
-            if peer != "raw":
+            if not peer.startswith("raw"):
                 self.fleet.get(peer, load.size, **load.server_options(peer))
         for i in range(self.rounds):
             order = load.peers if i % 2 == 0 else load.peers[::-1]

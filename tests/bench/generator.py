@@ -98,14 +98,21 @@ def flat(raw, cpu, pss):
     return row
 
 
-class Raw:
-    """libclamav alone with a set of signatures, kept loaded."""
+# As the workers have it (src/scan/worker.c): large blocks are kept.
+TUNED = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+         "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
 
-    def __init__(self, build, database, temp):
+
+class Raw:
+    """libclamav alone with a set of signatures, kept loaded. tuned: malloc as
+    tolsey's workers set it."""
+
+    def __init__(self, build, database, temp, tuned=False):
         self.process = subprocess.Popen(
             [os.path.join(build, "tests", "bench", "rawscan"), "-t", temp,
              database], text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, bufsize=1)
+            stdout=subprocess.PIPE, bufsize=1,
+            env=dict(os.environ, **(TUNED if tuned else {})))
         if _line(self.process, "rawscan").strip() != "ready":
             raise RuntimeError("rawscan does not load " + database)
         self.pss_mb = gauge.pss_mb([self.process.pid])

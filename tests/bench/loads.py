@@ -90,7 +90,8 @@ def _rows():
     for name, spec in (("eicar", "eicar"), ("random-1k", "random:1K"),
                        ("html-1k", "html:1K"), ("html-10k", "html:10K"),
                        ("mix", "mix")):
-        yield Load("large-" + name, spec, size="large", seconds=1.2)
+        yield Load("large-" + name, spec, "tolsey clamav clamd raw raw-tuned",
+                   size="large", seconds=1.2)
     # the prefix scan, and what it costs
     for size in ("tiny", "large"):
         for mode in ("off", "auto"):

@@ -12,7 +12,7 @@ COLUMNS = (("answers/s", "per_s", "%.0f"), ("MB/s", "mb_s", "%.1f"),
            ("p99.9", "p99.9_ms", "%.2f"), ("max", "max_ms", "%.1f"),
            ("PSS MB", "pss_mb", "%.0f"), ("errors", "errors", "%.0f"))
 # What trials measure beside that.
-FURTHER = (("alone_per_s", "%.0f/s alone"), ("slower", "%.3f slower"),
+FURTHER = (("idle", "%d idle"), ("alone_per_s", "%.0f/s alone"), ("slower", "%.3f slower"),
            ("kib_each", "%.2f KiB each"), ("lost", "%d lost"),
            ("idle_answered", "%d idle answered"),
            ("alone_p50_ms", "p50 alone %.2f ms"),
