@@ -49,7 +49,7 @@ struct conn_pool {
  */
 enum { CONN_PRIORITY = 1, CONN_PRIORITY_BULK, CONN_NPRIORITIES };
 #define CONN_DISPATCH_MAX 16
-#define CONN_READ_SIZE ((size_t)65536)
+#define CONN_READ_SIZE ((size_t)262144)
 
 int conn_pool_init(struct conn_pool *p, struct event_base *base,
     struct net_core *core) MUST_CHECK;

@@ -62,7 +62,8 @@ flush(struct conn *c)
 	while (outq_pending(out) > 0) {
 		niov = outq_next(out, iov, CONN_IOV, &file);
 		if (niov > 0)
-			n = c->transport.ops->writev(&c->transport, iov, niov);
+			n = c->transport.ops->writev(
+			    &c->transport, iov, niov, file.fd != -1);
 		else
 			n = c->transport.ops->send_file(&c->transport, file.fd,
 			    file.off,

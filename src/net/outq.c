@@ -97,11 +97,9 @@ outq_next(
 		if (i == q->nranges)
 			break;
 		if (!range_memory(range_at(q, i), &iov[n])) {
-			if (n == 0) {
-				file->fd = spool_file(range_at(q, i)->spool);
-				file->off = range_at(q, i)->off;
-				file->len = range_at(q, i)->len;
-			}
+			file->fd = spool_file(range_at(q, i)->spool);
+			file->off = range_at(q, i)->off;
+			file->len = range_at(q, i)->len;
 			break;
 		}
 		n++;

@@ -36,8 +36,8 @@ int outq_add_range(struct outq *q, const struct spool *s, uint64_t off,
 bool outq_has_room(const struct outq *q);
 uint64_t outq_pending(const struct outq *q);
 /*
- * What comes next: up to max iovecs of memory (returns their number), or, when
- * a range of a file is next, 0 with *file set.
+ * What comes next: up to max iovecs of memory (returns their number), and then,
+ * or at once (0), the range of a file, if fd of *file is not -1.
  */
 struct outq_file {
 	int fd;

@@ -19,14 +19,15 @@ plain_read(struct transport *t, void *buf, size_t len)
 }
 
 static ssize_t
-plain_writev(struct transport *t, const struct iovec *iov, int n)
+plain_writev(struct transport *t, const struct iovec *iov, int n, bool more)
 {
 	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov,
 		.msg_iovlen = (size_t)n };
 	ssize_t rc;
 
 	do
-		rc = sendmsg(t->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		rc = sendmsg(t->fd, &m,
+		    MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 	while (rc == -1 && errno == EINTR);
 	return rc;
 }

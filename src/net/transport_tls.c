@@ -156,12 +156,13 @@ put(struct transport *t, const void *p, size_t len)
 
 /* Many small pieces make one record, a large one needs no copy. */
 static ssize_t
-tls_writev(struct transport *t, const struct iovec *iov, int n)
+tls_writev(struct transport *t, const struct iovec *iov, int n, bool more)
 {
 	struct tls *s = tls_of(t);
 	char record[RECORD_MAX];
 	size_t len = 0, take;
 
+	(void)more; /* a record is a record */
 	if (s->held != NULL)
 		return put(t, s->held, s->held_len);
 	if (n > 0 && iov[0].iov_len >= RECORD_MAX)

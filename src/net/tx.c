@@ -173,8 +173,7 @@ tx_new(struct net_core *core, const struct tx_host *host, struct icap_rx *rx,
 	TAILQ_INSERT_TAIL(&core->all, tx, link);
 	TAILQ_INSERT_HEAD(&core->by_id[tx->id % NET_CORE_BUCKETS], tx, id_link);
 	tx->body = spool_new(core->spool, spool_wake, tx);
-	tx->hash = hash_new();
-	if (tx->body == NULL || tx->hash == NULL)
+	if (tx->body == NULL)
 		tx_free(&tx);
 	return tx;
 }

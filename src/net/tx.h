@@ -88,7 +88,8 @@ struct tx {
 
 	struct spool *body;
 	uint64_t received; /* bytes of the body, wherever they went */
-	struct hash *hash;
+	struct hash *hash; /* of the first `hashed` bytes; NULL: none yet */
+	uint64_t hashed;
 	unsigned char digest[HASH_LEN]; /* of the whole body, see tx_digest() */
 	struct buf held; /* received, but the spool had no space */
 	bool held_end;   /* the body's end came while bytes were held */

@@ -59,13 +59,23 @@ hold(struct tx *tx, struct slice bytes)
 		tx_cut(tx, "out of memory");
 }
 
+/* What passes unscanned has no use for it: the hash is most of its cost. */
+static bool
+add_to_hash(struct tx *tx, struct slice bytes)
+{
+	if (tx->hash == NULL && (tx->hash = hash_new()) == NULL)
+		return false;
+	tx->hashed += bytes.len;
+	return hash_update(tx->hash, bytes.p, bytes.len) == 0;
+}
+
 bool
 tx_store(struct tx *tx, struct slice bytes)
 {
 	bool wait;
 
 	tx_input_progress(tx, bytes.len);
-	if (hash_update(tx->hash, bytes.p, bytes.len) == -1)
+	if (tx->decision.action != SVC_PASS && !add_to_hash(tx, bytes))
 		tx->extra |= OUTCOME_BIT(OUTCOME_FAILED);
 	if (!keeps_body(tx) || tx->extra != 0) {
 		tx->drained += bytes.len;

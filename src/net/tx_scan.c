@@ -77,7 +77,12 @@ lend(struct tx *tx, struct sched_job *j)
 const unsigned char *
 tx_digest(struct tx *tx)
 {
-	if (tx->body_end && !tx->has_digest &&
+	/* of all that came, or there is none */
+	if (!tx->body_end || tx->hashed != tx->received)
+		return NULL;
+	if (tx->hash == NULL)
+		tx->hash = hash_new();
+	if (!tx->has_digest && tx->hash != NULL &&
 	    hash_final(tx->hash, tx->digest) == 0)
 		tx->has_digest = true;
 	return tx->has_digest ? tx->digest : NULL;

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -32,6 +31,13 @@ struct body {
 	size_t mapped;
 };
 
+struct worker {
+	struct engine *engine;
+	struct chan_block c;
+	uint64_t cpu_us;      /* at the end of the last scan */
+	uint64_t cpu_limit_s; /* that was set, 0: not yet */
+};
+
 static uint64_t
 cpu_us(void)
 {
@@ -47,18 +53,19 @@ cpu_us(void)
  * it is moved on, by enough for many small ones.
  */
 static int
-limit_cpu(uint64_t budget_us)
+limit_cpu(struct worker *w, uint64_t budget_us)
 {
 	struct rlimit r = { 0, 0 };
-	uint64_t need = (cpu_us() + budget_us) / 1000000 + CPU_MARGIN;
+	uint64_t need = (w->cpu_us + budget_us) / 1000000 + CPU_MARGIN;
 
+	if (w->cpu_limit_s >= need)
+		return 0;
 	if (getrlimit(RLIMIT_CPU, &r) != 0)
 		return -1;
-	if (r.rlim_cur != RLIM_INFINITY && r.rlim_cur >= need)
-		return 0;
 	r.rlim_cur = need + budget_us / 1000000 + CPU_MARGIN;
 	if (r.rlim_max != RLIM_INFINITY && r.rlim_cur > r.rlim_max)
 		r.rlim_cur = r.rlim_max;
+	w->cpu_limit_s = r.rlim_cur;
 	return setrlimit(RLIMIT_CPU, &r);
 }
 
@@ -123,23 +130,25 @@ request_is_valid(const struct msg_scan_request *rq)
 	       rq->ncodings <= SCAN_MAX_CODINGS && rq->budget_us > 0;
 }
 
+/* Its CPU time is counted from the end of the last one: the hand-over too. */
 static void
-scan(struct engine *e, const struct msg_scan_request *rq,
+scan(struct worker *w, const struct msg_scan_request *rq,
     const struct chan_msg *m, struct scan_answer *a)
 {
-	uint64_t wall = clock_mono_us(), cpu = cpu_us();
+	uint64_t wall = clock_mono_us(), cpu = w->cpu_us;
 	struct body b;
 	const char *why = take_body(m, rq->size, &b);
 
 	if (why == NULL) {
-		views_scan(e, rq, b.data, a);
+		views_scan(w->engine, rq, b.data, a);
 	} else {
 		*a = (struct scan_answer){ .complete = 1 };
 		scan_answer_incomplete(a, OUTCOME_FAILED, why);
 	}
 	release_body(&b);
 	a->wall_us = (uint32_t)(clock_mono_us() - wall);
-	a->cpu_us = (uint32_t)(cpu_us() - cpu);
+	w->cpu_us = cpu_us();
+	a->cpu_us = (uint32_t)(w->cpu_us - cpu);
 }
 
 static int
@@ -163,7 +172,7 @@ send_result(struct chan_block *c, uint64_t scan_id, const struct scan_answer *a)
 
 /* 0, or the status to exit with. */
 static int
-serve_one(struct engine *e, struct chan_block *c, const struct chan_msg *m)
+serve_one(struct worker *w, const struct chan_msg *m)
 {
 	struct msg_scan_request rq;
 	struct msg_scan_id id;
@@ -171,13 +180,13 @@ serve_one(struct engine *e, struct chan_block *c, const struct chan_msg *m)
 
 	memcpy(&rq, m->payload, sizeof(rq));
 	id.scan_id = rq.scan_id;
-	if (!request_is_valid(&rq) || limit_cpu(rq.budget_us) != 0 ||
+	if (!request_is_valid(&rq) || limit_cpu(w, rq.budget_us) != 0 ||
 	    arm(rq.budget_us) != 0)
 		return WORKER_EXIT_VIOLATION;
-	if (chan_block_send(c, MSG_SCAN_STARTED, &id, SLICE_NONE, -1) != 0)
+	if (chan_block_send(&w->c, MSG_SCAN_STARTED, &id, SLICE_NONE, -1) != 0)
 		return WORKER_EXIT_VIOLATION;
-	scan(e, &rq, m, &a);
-	if (send_result(c, rq.scan_id, &a) != 0)
+	scan(w, &rq, m, &a);
+	if (send_result(&w->c, rq.scan_id, &a) != 0)
 		return WORKER_EXIT_VIOLATION;
 	(void)arm(0);
 	return 0;
@@ -186,21 +195,21 @@ serve_one(struct engine *e, struct chan_block *c, const struct chan_msg *m)
 int
 worker_loop(struct engine *e, int channel)
 {
-	struct chan_block c;
+	struct worker w = { .engine = e, .cpu_us = cpu_us() };
 	struct chan_msg m;
 	int rc, status = 0;
 
-	if (chan_block_init(&c, channel, ROLE_WORKER, ROLE_NET) != 0)
+	if (chan_block_init(&w.c, channel, ROLE_WORKER, ROLE_NET) != 0)
 		return WORKER_EXIT_SETUP;
-	while (status == 0 && (rc = chan_block_recv(&c, &m)) != 0) {
+	while (status == 0 && (rc = chan_block_recv(&w.c, &m)) != 0) {
 		if (rc < 0 || m.type != MSG_SCAN_REQUEST)
 			status = WORKER_EXIT_VIOLATION;
 		else
-			status = serve_one(e, &c, &m);
+			status = serve_one(&w, &m);
 		if (rc > 0 && m.fd != -1)
 			(void)close(m.fd);
 	}
-	chan_block_free(&c);
+	chan_block_free(&w.c);
 	return status;
 }
 

@@ -245,6 +245,7 @@ ranges_are_not_copied(void **state)
 	assert_ptr_equal(
 	    iov[1].iov_base, (const char *)spool_data(fx.memfd) + 50);
 	assert_int_equal(iov[1].iov_len, 20000);
+	assert_int_equal(file.fd, spool_file(fx.file)); /* follows at once */
 	assert_int_equal(fx.q.bytes.len, 1);
 	outq_sent(&fx.q, 20001);
 	assert_int_equal(outq_next(&fx.q, iov, 4, &file), 0);

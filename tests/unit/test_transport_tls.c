@@ -303,7 +303,7 @@ blocked_records(void **state)
 		else if (turn % 3 == 2)
 			n = p.t.ops->send_file(&p.t, fd, sent, take);
 		else
-			n = p.t.ops->writev(&p.t, iov, 3);
+			n = p.t.ops->writev(&p.t, iov, 3, false);
 		free(copy);
 		if (n == -1) {
 			assert_int_equal(errno, EAGAIN);
@@ -340,7 +340,7 @@ many_pieces_are_one_record(void **state)
 	iov[0] = (struct iovec){ (char *)(uintptr_t) "5\r\n", 3 };
 	iov[1] = (struct iovec){ (char *)(uintptr_t) "hello", 5 };
 	iov[2] = (struct iovec){ (char *)(uintptr_t) "\r\n", 2 };
-	assert_int_equal(p.t.ops->writev(&p.t, iov, 3), 10);
+	assert_int_equal(p.t.ops->writev(&p.t, iov, 3, false), 10);
 	assert_int_equal(SSL_read_ex(p.client, in, 1, &n), 1);
 	assert_int_equal(SSL_pending(p.client), 9);
 	pair_close(&p);

@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "net/tx_int.h"
 #include "tests/unit/tx_world.h"
 
@@ -396,6 +398,52 @@ too_large(void **state)
 	world_free(&w);
 }
 
+/* The access lines so far; the log's from now on is fd. */
+static void
+lines_of(int fd, char *text, size_t len)
+{
+	ssize_t n = pread(fd, text, len - 1, 0);
+
+	assert_true(n >= 0);
+	text[n] = '\0';
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+}
+
+/* A digest is of all that came, or it is not told. */
+static void
+digest_of_all(void **state)
+{
+	const char *const conf[] = { "MaxObjectSize 1K", NULL };
+	char body[3000], text[4096];
+	struct world w;
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	(void)state;
+	assert_true(fd != -1);
+	memset(body, 'a', sizeof(body));
+	world_init(&w, conf, true);
+	log_set_fd(LOG_ACCESS, dup(fd));
+	world_say(&w, RESPMOD HEADS "3\r\nabc\r\n0\r\n\r\n");
+	world_answer(&w, "Eicar", false);
+	lines_of(fd, text, sizeof(text));
+	has(text,
+	    " sha256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f"
+	    "20015ad ");
+	/* read and thrown away behind its first bytes */
+	world_say(&w, RESPMOD HEADS "578\r\n");
+	world_feed(&w, body, 1400, 0);
+	world_say(&w, "\r\nbb8\r\n");
+	world_feed(&w, body, sizeof(body), 0);
+	world_say(&w, "\r\n0\r\n\r\n");
+	assert_int_equal(w.transactions, 2);
+	lines_of(fd, text, sizeof(text));
+	has(text, " outcome=too-large ");
+	assert_null(strstr(text, "sha256="));
+	world_free(&w);
+	(void)close(fd);
+}
+
 /* A client that vanishes in any state leaves nothing: world_free() counts. */
 static void
 vanishes(void **state)
@@ -440,6 +488,7 @@ main(void)
 		cmocka_unit_test(pipelined_and_split),
 		cmocka_unit_test(failures),
 		cmocka_unit_test(too_large),
+		cmocka_unit_test(digest_of_all),
 		cmocka_unit_test(vanishes),
 	};
 
