@@ -32,14 +32,15 @@ struct bench_params {
 	bool repeat; /* the same object again, else each with its number */
 	bool new_connection; /* for each request */
 	/*
-	 * Says "ready" on stdout when all connections are there, begins with a
-	 * line on stdin, and keeps them open after the result until the next.
+	 * Called when all connections are there ("ready"), and after the load
+	 * ("done"), with the connections open. NULL: nothing waits.
 	 */
-	bool gate;
+	void (*gate)(void *ctx, const char *what);
+	void *gate_ctx;
 	uint64_t first_number;
 };
 struct bench_result {
-#define COUNTER(name, text) uint64_t name;
+#define COUNTER(merge, name, text) uint64_t name;
 #include "client/bench_counters.def"
 	uint64_t faults[NBENCH_FAULTS];
 	/*
@@ -52,6 +53,12 @@ struct bench_result {
 /* 0, or -1 with the reason in err. */
 int bench_run(
     const struct bench_params *p, struct bench_result *r, struct buf *err);
+/*
+ * The same in so many threads, which share connections, count and rate; what
+ * is longest of each is the longest of all.
+ */
+int bench_run_threads(const struct bench_params *p, size_t threads,
+    struct bench_result *r, struct buf *err);
 /* Answers that were not as they should be. */
 uint64_t bench_result_faults(const struct bench_result *r);
 /* For people; as one line of JSON. */

@@ -51,6 +51,18 @@ add_objects(
 	return 0;
 }
 
+/* For scripts: they say when it goes on. */
+static void
+wait_for_line(void *ctx, const char *what)
+{
+	char line[64];
+
+	(void)ctx;
+	printf("%s\n", what);
+	(void)fflush(stdout);
+	(void)!fgets(line, sizeof(line), stdin);
+}
+
 int
 bench_params_set(struct bench_params *p, const struct client_options *o,
     const struct target *t, struct buf *err)
@@ -81,7 +93,7 @@ bench_params_set(struct bench_params *p, const struct client_options *o,
 	p->allow_204 = !o->no_204;
 	p->repeat = o->repeat;
 	p->new_connection = o->new_connection;
-	p->gate = o->gate;
+	p->gate = o->gate ? wait_for_line : NULL;
 	/* Runs of one client have no number in common. */
 	p->first_number = clock_wall_us();
 	return p->method == ICAP_OPTIONS ? 0 : add_objects(p, o, err);
@@ -124,7 +136,7 @@ bench_command(const struct client_options *o, const struct target *t,
 		goto out;
 	sa = link_peer_addr(peer, &p.address_len);
 	memcpy(&p.address, sa, p.address_len);
-	if (bench_run(&p, r, err) != 0)
+	if (bench_run_threads(&p, o->jobs, r, err) != 0)
 		goto out;
 	if (print(r, o->json) != 0)
 		(void)buf_append_str(err, "cannot write");

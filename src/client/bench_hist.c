@@ -41,6 +41,17 @@ bench_hist_add(struct bench_hist *h, uint64_t value)
 	h->slots[slot_of(value > LARGEST ? LARGEST : value)]++;
 }
 
+void
+bench_hist_merge(struct bench_hist *h, const struct bench_hist *more)
+{
+	h->count += more->count;
+	h->sum += more->sum;
+	if (more->max > h->max)
+		h->max = more->max;
+	for (size_t i = 0; i < BENCH_HIST_SLOTS; i++)
+		h->slots[i] += more->slots[i];
+}
+
 uint64_t
 bench_hist_at(const struct bench_hist *h, uint32_t per_100k)
 {

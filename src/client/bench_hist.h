@@ -18,6 +18,8 @@ struct bench_hist {
 
 /* A larger value than 2^40 counts as that, but for max. */
 void bench_hist_add(struct bench_hist *h, uint64_t value);
+/* Adds what `more` has. */
+void bench_hist_merge(struct bench_hist *h, const struct bench_hist *more);
 /*
  * The value below or at which `per_100k` of 100,000 values are (99,900 for
  * p99.9): the upper end of its step, never above max; 0 when empty.

@@ -82,7 +82,7 @@ bench_print_json(const struct bench_result *r, struct buf *out)
 	const char *comma = "";
 
 	(void)buf_append_str(out, "{");
-#define COUNTER(name, text) \
+#define COUNTER(merge, name, text) \
 	(void)buf_printf( \
 	    out, "%s\"" #name "\":%llu", comma, (unsigned long long)r->name); \
 	comma = ",";

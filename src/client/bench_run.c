@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -334,15 +333,10 @@ ask_idle(struct bench *b)
 }
 
 static void
-gate(const struct bench *b, const char *say)
+gate(const struct bench *b, const char *what)
 {
-	char line[64];
-
-	if (!b->p->gate)
-		return;
-	printf("%s\n", say);
-	(void)fflush(stdout);
-	(void)!fgets(line, sizeof(line), stdin);
+	if (b->p->gate != NULL)
+		b->p->gate(b->p->gate_ctx, what);
 }
 
 static uint64_t
@@ -350,7 +344,7 @@ own_cpu_us(void)
 {
 	struct rusage u;
 
-	if (getrusage(RUSAGE_SELF, &u) != 0)
+	if (getrusage(RUSAGE_THREAD, &u) != 0)
 		return 0;
 	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
 	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);

@@ -5,7 +5,7 @@ src_libbench_a_SOURCES = src/client/bench.h src/client/bench_int.h \
   src/client/bench_object.h src/client/bench_object.c src/client/bench_coded.c \
   src/client/bench_feed.h src/client/bench_feed.c src/client/bench_reply.h \
   src/client/bench_reply.c src/client/bench_conn.c src/client/bench_run.c \
-  src/client/bench_report.c
+  src/client/bench_report.c src/client/bench_threads.c
 BENCH_LIBS = src/libbench.a $(PROTO_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(BROTLIENC_LIBS) -lm
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_bench

@@ -5,6 +5,7 @@ in turn; then every target with what was measured. README.md explains. From the
 environment:
 
   LOADS     names of loads and trials (loads.py, trials.py; patterns) [all]
+  PEERS     of these only (tolsey clamav clamd echo raw) [all]
   ROUNDS    how often each is run on each [3]; 9 for a verdict
   SCALE     how much longer than usual each one runs [1]
   DATABASE  a folder of signatures, instead of the generated large set
@@ -36,9 +37,10 @@ import trials
 
 
 class Bench:
-    def __init__(self, rounds=3, scale=1.0, large_mb=400, database=None):
+    def __init__(self, rounds=3, scale=1.0, large_mb=400, database=None,
+                 peers=()):
         self.build = tolsey.find_build()
-        self.rounds, self.scale = rounds, scale
+        self.rounds, self.scale, self.peers = rounds, scale, peers
         self.results = targets.Results()
         self.trial_names = list(trials.ROWS)
         self.dir = tempfile.mkdtemp(prefix="tolsey-bench-")
@@ -96,11 +98,12 @@ class Bench:
 
     def measure(self, load):
         """In turn, so that all see the same weather."""
-        for peer in load.peers:  # start them, and warm them up
+        asked = [p for p in load.peers if not self.peers or p in self.peers]
+        for peer in asked:  # start them, and warm them up
             if not peer.startswith("raw"):
                 self.fleet.get(peer, load.size, **load.server_options(peer))
         for i in range(self.rounds):
-            order = load.peers if i % 2 == 0 else load.peers[::-1]
+            order = asked if i % 2 == 0 else asked[::-1]
             for peer in order:
                 row = self.once(load, peer)
                 if row is not None:
@@ -156,7 +159,8 @@ def main():
     raise_limits()
     # make passes those that were not given as empty ones
     with Bench(int(env.get("ROUNDS") or 3), float(env.get("SCALE") or 1),
-               int(env.get("LARGE_MB") or 400), env.get("DATABASE")) as bench:
+               int(env.get("LARGE_MB") or 400), env.get("DATABASE"),
+               env.get("PEERS", "").split()) as bench:
         run(bench, names)
         judged = [t.judge(bench.results) for t in targets.ROWS]
         if env.get("LOADS"):

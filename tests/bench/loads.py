@@ -86,6 +86,13 @@ def _rows():
                options=["--repeat"])
     yield Load("repeat-random-100k", "random:100K", "tolsey clamav clamd",
                options=["--repeat"])
+    # two nets with workers of their own, also when one of them has nothing
+    # to do (of 2 connections both may be with one)
+    for name, spec in (("random-1k", "random:1K"), ("html-1k", "html:1K")):
+        for conns in (2, 16):
+            yield Load("nets2-%s-c%d" % (name, conns), spec, "tolsey",
+                       connections=conns,
+                       how={"config": "NetProcesses 2\nScanWorkers 4"})
     # many signatures
     for name, spec in (("eicar", "eicar"), ("random-1k", "random:1K"),
                        ("html-1k", "html:1K"), ("html-10k", "html:10K"),

@@ -18,6 +18,8 @@ TRICKLE = ("TrickleAfter 100ms\nTrickleInterval 500ms\nTrickleMax 4K")
 def peers(bench, names, **how):
     """(name, a server of its own) of those that are installed."""
     for name in names:
+        if bench.peers and name not in bench.peers:
+            continue
         key = dict(how.get(name, {}))
         size = key.pop("size", "tiny")
         server = bench.fleet.get(name, size, **key)

@@ -199,7 +199,8 @@ def against_tolsey():
                         ["--object", "infected:300K", "--reqmod"],
                         ["--object", "zip:100K", "--no-204"],
                         ["--new-connection", "--object", "html:2K"],
-                        ["--repeat", "--idle", "50"]):
+                        ["--jobs", "3", "--rate", "200"],
+                        ["--repeat", "--idle", "50", "--jobs", "3"]):
             r = bench(s.port, "-c", "8", "--count", "64", "-s", "avscan",
                       *options)
             check(r["answers"] == 64, (options, r))

@@ -378,6 +378,9 @@ test_hist(void **state)
 	assert_in_range(bench_hist_at(h, 50000), 50000, 50400);
 	assert_in_range(bench_hist_at(h, 99000), 99000, 99800);
 	assert_int_equal(bench_hist_at(h, 100000), 100000);
+	bench_hist_merge(h, h);
+	assert_int_equal(h->count, 200000);
+	assert_in_range(bench_hist_at(h, 50000), 50000, 50400);
 	bench_hist_add(h, UINT64_MAX);
 	assert_int_equal(h->max, UINT64_MAX);
 	memset(h, 0, sizeof(*h));
