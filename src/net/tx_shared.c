@@ -31,6 +31,7 @@ bucket_of(struct net_core *c, const struct cache_key *key)
 	return &c->flights[key->digest[0] % NET_CORE_BUCKETS];
 }
 
+/* One whose leader is about to be cut, and has no job, is none to follow. */
 static struct flight *
 find(const struct tx *tx)
 {
@@ -38,7 +39,7 @@ find(const struct tx *tx)
 
 	TAILQ_FOREACH (f, bucket_of(tx->core, &tx->key), bucket)
 		if (memcmp(&f->key, &tx->key, sizeof(f->key)) == 0 &&
-		    f->budget_us == tx->scan_left_us)
+		    f->budget_us == tx->scan_left_us && f->leader->job != 0)
 			return f;
 	return NULL;
 }
