@@ -7,6 +7,7 @@ modules_clamav_scan_so_LDFLAGS = $(SHARED_LINK)
 modules_clamav_scan_so_LDADD = src/libproto.a src/libbase.a
 modules_echo_so_SOURCES = modules/echo.c
 modules_echo_so_LDFLAGS = $(SHARED_LINK)
+include modules/cicap/local.mk
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_clamav_scan
 TESTS += tests/unit/test_clamav_scan

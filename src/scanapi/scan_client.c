@@ -23,6 +23,8 @@ struct tolsey_scan {
 	int fd;
 	uint64_t id;
 	bool broken, awaits_rest;
+	unsigned int watch_ms; /* 0: the daemon is not watched */
+	struct sockaddr_un sun;
 	char why[120];
 	char *datagram; /* one message, as it comes */
 	size_t size;
@@ -100,7 +102,6 @@ API enum tolsey_scan_rc
 tolsey_scan_open(
     const char *path, unsigned int timeout_ms, struct tolsey_scan **out)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct tolsey_scan *s = calloc(1, sizeof(*s));
 	int size = SOCKET_BUFFER, saved;
 
@@ -110,17 +111,18 @@ tolsey_scan_open(
 	s->fd = -1;
 	s->size = scanmsg_max_size() + 1;
 	s->datagram = malloc(s->size);
-	if (s->datagram == NULL || strlen(path) >= sizeof(sun.sun_path)) {
+	if (s->datagram == NULL || strlen(path) >= sizeof(s->sun.sun_path)) {
 		errno = s->datagram == NULL ? ENOMEM : ENAMETOOLONG;
 		goto fail;
 	}
-	memcpy(sun.sun_path, path, strlen(path));
+	s->sun.sun_family = AF_UNIX;
+	memcpy(s->sun.sun_path, path, strlen(path));
 	s->fd =
 	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->fd == -1)
 		goto fail;
 	(void)setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (connect_until(s->fd, &sun, until(timeout_ms)) == 0) {
+	if (connect_until(s->fd, &s->sun, until(timeout_ms)) == 0) {
 		*out = s;
 		return TOLSEY_SCAN_OK;
 	}
@@ -140,6 +142,12 @@ tolsey_scan_close(struct tolsey_scan *s)
 		(void)close(s->fd);
 	free(s->datagram);
 	free(s);
+}
+
+API void
+tolsey_scan_watch(struct tolsey_scan *s, unsigned int every_ms)
+{
+	s->watch_ms = every_ms;
 }
 
 API bool
@@ -222,6 +230,44 @@ send_message(struct tolsey_scan *s, enum scanmsg_type type, struct iovec *iov,
 
 /* ---- receiving ---- */
 
+/* Whether the daemon answers on another connection. */
+static bool
+is_alive(const struct tolsey_scan *s)
+{
+	struct tolsey_scan_service service;
+	struct tolsey_scan *other;
+	uint64_t begin = now_ms(), used;
+	bool alive = false;
+
+	if (tolsey_scan_open(s->sun.sun_path, s->watch_ms, &other) !=
+	    TOLSEY_SCAN_OK)
+		return false;
+	used = now_ms() - begin;
+	if (used < s->watch_ms)
+		alive = tolsey_scan_options(other, NULL,
+			    s->watch_ms - (unsigned int)used,
+			    &service) == TOLSEY_SCAN_OK;
+	tolsey_scan_close(other);
+	return alive;
+}
+
+/* Until there is something to read, or it is in vain. */
+static bool
+wait_answer(const struct tolsey_scan *s, uint64_t end_ms)
+{
+	uint64_t next;
+	int n;
+
+	for (;;) {
+		next = s->watch_ms != 0 ? until(s->watch_ms) : end_ms;
+		n = wait_for(s->fd, POLLIN, next < end_ms ? next : end_ms);
+		if (n != 0)
+			return n > 0;
+		if (now_ms() >= end_ms || !is_alive(s))
+			return false;
+	}
+}
+
 /* A daemon sends no descriptors; any would be closed by the kernel. */
 static enum tolsey_scan_rc
 receive(struct tolsey_scan *s, struct scanmsg *m, uint64_t end_ms)
@@ -242,7 +288,7 @@ receive(struct tolsey_scan *s, struct scanmsg *m, uint64_t end_ms)
 		}
 		if (n == 0 || errno != EAGAIN)
 			return broken(s, TOLSEY_SCAN_GONE);
-		if (wait_for(s->fd, POLLIN, end_ms) <= 0)
+		if (!wait_answer(s, end_ms))
 			return broken(s, TOLSEY_SCAN_TIMEOUT);
 	}
 	if (scanmsg_parse(m, s->datagram, (size_t)n, SCANMSG_DAEMON, 0) !=

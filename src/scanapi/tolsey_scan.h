@@ -104,6 +104,13 @@ enum tolsey_scan_rc tolsey_scan_open(
     const char *path, unsigned int timeout_ms, struct tolsey_scan **out);
 /* NULL is fine. */
 void tolsey_scan_close(struct tolsey_scan *s);
+/*
+ * While a call waits longer than this, the daemon is asked on another
+ * connection whether it is alive, each time; one that does not answer within
+ * as much ends the call with TOLSEY_SCAN_TIMEOUT. So a long scan may take its
+ * time, and a daemon that hangs does not. 0: never (as after opening).
+ */
+void tolsey_scan_watch(struct tolsey_scan *s, unsigned int every_ms);
 /* After a failed call: the connection is of no more use. */
 bool tolsey_scan_is_broken(const struct tolsey_scan *s);
 /* What the daemon said with TOLSEY_SCAN_REFUSED; else "". */

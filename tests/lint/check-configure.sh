@@ -34,7 +34,7 @@ with_missing() {
 }
 
 with_missing "" || fail "fails"
-for word in libclamav libevent OpenSSL zlib brotli zstd libseccomp cmocka \
+for word in libclamav libevent OpenSSL zlib brotli zstd libseccomp libicapapi cmocka \
 	sanitizers; do
 	grep -q "^  .*$word" out || fail "the table lacks $word"
 done

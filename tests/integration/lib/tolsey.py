@@ -24,6 +24,8 @@ import samples
 import tls
 from tap import check, skip, wait_for
 
+# Debian's c-icap with srv_tolsey.so stands in front of every tolseyd.
+THROUGH_CICAP = os.environ.get("ICAP_CICAP") == "1"
 REFERENCE = os.environ.get("ICAP_REFERENCE") == "1"
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.abspath(os.path.join(HERE, "..", "..", ".."))
@@ -299,9 +301,26 @@ class Tolsey(Server):
         self.under = list(under)
         self.workers = workers
         self.write_config(config, services)
+        self.front = None
         self.start()
         if wait:
             self.ready_or_end()
+        if THROUGH_CICAP:
+            self.put_behind_cicap()
+
+    def put_behind_cicap(self):
+        """From now on clients speak to c-icap."""
+        import cicap
+        self.own_address = self.address
+        with open(self.conf) as f:
+            names = re.findall("(?mi)^ *<Service (\\S+)>", f.read())
+        self.front = cicap.CIcap(
+            self.path("scan.sock"), wait=False, config="\n".join(
+                ["tolsey.Service *"] + [
+                    "ServiceAlias %s tolsey" % name for name in names
+                    if name != "avscan"]))
+        self.port, self.address = self.front.port, self.front.address
+        self.ready_or_end()
 
     def write_config(self, config="", services=""):
         lines = ["Listen 127.0.0.1:%d" % self.port,
@@ -461,6 +480,8 @@ class Tolsey(Server):
 
     # ---- its end ----
     def close(self):
+        if self.front:
+            self.front.close()
         try:
             own = self.end(20)
             code = self.process.returncode
