@@ -144,6 +144,7 @@ check_preview(char *data, int len, ci_request_t *req)
 		return CI_MOD_CONTINUE;
 	if (len > 0)
 		(void)cicap_body_add(&tx->body, data, (size_t)len);
+	tx->in_since_poke = tx->body.size;
 	/* it is all: judged at the end of data, which is next */
 	if (ci_req_hasalldata(req) || tx->body.size > TOLSEY_SCAN_INLINE_MAX)
 		return CI_MOD_CONTINUE;
