@@ -206,7 +206,13 @@ give(struct cicap_tx *tx, char *p, int *len, bool is_end)
 	*len = 0;
 	switch (tx->phase) {
 	case CICAP_RECEIVING:
-		room = (size_t)cicap_may_release(tx);
+		/*
+		 * At the end the verdict is next. With less room than a chunk
+		 * has, the byte before is still to be sent.
+		 */
+		room = is_end || room < MAX_CHUNK_SIZE
+			   ? 0
+			   : (size_t)cicap_may_release(tx);
 		if (room == 0)
 			return CI_OK;
 		/* fall through */
