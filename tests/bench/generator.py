@@ -56,7 +56,10 @@ class Run:
         self.process.stdin.flush()
         raw = json.loads(_line(self.process, "result"))
         self.process.stdin.close()
-        self.process.wait(PATIENCE)
+        # 2: an answer was wrong, which the row says
+        if self.process.wait(PATIENCE) not in (0, 2):
+            raise RuntimeError("the client ended with %d" %
+                               self.process.returncode)
         return flat(raw, cpu, pss)
 
 
