@@ -10,6 +10,11 @@ dist_pkgsysconf_DATA = etc/clamd-notify.conf
 dist_pkgdata_DATA += etc/apparmor-freshclam
 sbin_PROGRAMS += src/tolseyctl
 src_tolseyctl_SOURCES = src/ctl/tolseyctl.c
+src_tolseyctl_LDADD = src/libimport.a $(CONF_LIBS)
+noinst_LIBRARIES += src/libimport.a
+src_libimport_a_SOURCES = src/ctl/import.def src/ctl/import.h src/ctl/import_int.h \
+  src/ctl/import.c src/ctl/import_read.c src/ctl/import_cicap.c \
+  src/ctl/import_squidclamav.c src/ctl/import_main.c
 dist_man8_MANS += etc/man/tolseyctl.8
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_clamd_line

@@ -11,6 +11,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "ctl/import.h"
+
 #define DEFAULT_SOCKET "/run/tolsey/control.sock"
 
 static void
@@ -21,6 +23,8 @@ usage(FILE *f)
 	    "  status       what serves, with which signatures, and how much\n"
 	    "  reload-db    load the signatures anew; waits for the result\n"
 	    "  flush-cache  forget what was found: all is scanned again\n"
+	    "  import       make a tolsey.conf of one of c-icap, squidclamav or\n"
+	    "               clamd; see tolseyctl import --help\n"
 	    "  -s SOCKET    ControlSocket of the daemon (default: %s)\n"
 	    "  --json       status as JSON\n",
 	    DEFAULT_SOCKET);
@@ -87,6 +91,9 @@ main(int argc, char *argv[])
 	bool json = false;
 	int c, fd;
 
+	/* it speaks with no daemon, and has options of its own */
+	if (argc > 1 && strcmp(argv[1], "import") == 0)
+		return import_main(argc - 1, argv + 1);
 	while ((c = getopt_long(argc, argv, "s:jh", longs, NULL)) != -1) {
 		switch (c) {
 		case 's':

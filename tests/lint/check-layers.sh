@@ -50,7 +50,7 @@ floor src/sandbox base ipc sandbox
 floor src/scanapi scanapi tolsey_scanmsg.def tolsey_scanmsg.h
 floor src/net base conf proto ipc scanapi service sandbox net
 floor src/scan base conf ipc engine sandbox scan
-floor src/ctl base ipc sandbox ctl
+floor src/ctl base conf ipc sandbox ctl
 # The protocol of the daemon, from the other end.
 floor src/client base conf proto client
 floor src/sys base conf ipc sandbox sys

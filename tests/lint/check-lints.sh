@@ -58,7 +58,7 @@ if clean check-layers; then
 	refuses src/service/planted.c '#include "net/tx.h"'
 	refuses src/net/planted.c '#include "engine/engine.h"'
 	refuses src/scan/planted.c '#include "net/spool.h"'
-	refuses src/ctl/planted.c '#include "conf/conf.h"'
+	refuses src/ctl/planted.c '#include "proto/chunk.h"'
 	refuses src/client/planted.c '#include "net/tx.h"'
 	refuses src/sys/planted.c '#include "net/tx.h"'
 	refuses modules/planted.c '#include "net/tx.h"'
