@@ -63,7 +63,11 @@ source_memory(struct source *s, const char *name, struct slice bytes)
 int
 source_eicar(struct source *s)
 {
-	/* XORed with 0x55: nothing is to find this program infected */
+	/*
+	 * XORed: nothing is to find this program infected. volatile: the
+	 * compiler must not do it beforehand, as some do.
+	 */
+	static const volatile unsigned char key = 0x55;
 	static const unsigned char hidden[] = { 0x0d, 0x60, 0x1a, 0x74, 0x05,
 		0x70, 0x15, 0x14, 0x05, 0x0e, 0x61, 0x09, 0x05, 0x0f, 0x0d,
 		0x60, 0x61, 0x7d, 0x05, 0x0b, 0x7c, 0x62, 0x16, 0x16, 0x7c,
@@ -75,7 +79,7 @@ source_eicar(struct source *s)
 	char text[sizeof(hidden)];
 
 	for (size_t i = 0; i < sizeof(hidden); i++)
-		text[i] = (char)(hidden[i] ^ 0x55);
+		text[i] = (char)(hidden[i] ^ key);
 	return source_memory(s, "EICAR", (struct slice){ text, sizeof(text) });
 }
 

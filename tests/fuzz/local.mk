@@ -10,6 +10,7 @@ FUZZ_REPLAYS += tests/fuzz/replay_tx
 endif
 FUZZ_REPLAYS += tests/fuzz/replay_proxy_head tests/fuzz/replay_scanmsg
 FUZZ_REPLAYS += tests/fuzz/replay_container
+FUZZ_REPLAYS += tests/fuzz/replay_answer tests/fuzz/replay_import
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += $(FUZZ_REPLAYS)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/README.md
@@ -101,3 +102,11 @@ fuzz-here: $(FUZZ_REPLAYS)
 	sh $(srcdir)/tests/fuzz/run.sh '$(FUZZ_SECS)' $(FUZZ)
 CLEANFILES += tests/fuzz/new/*
 EXTRA_DIST += tests/fuzz/run.sh
+tests_fuzz_replay_answer_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_answer.c
+tests_fuzz_replay_answer_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"answer"'
+tests_fuzz_replay_answer_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_answer_LDADD = $(CLIENT_LIBS)
+tests_fuzz_replay_import_SOURCES = $(FUZZ_COMMON) tests/fuzz/fuzz_import.c
+tests_fuzz_replay_import_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"import"'
+tests_fuzz_replay_import_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_replay_import_LDADD = src/libimport.a $(CONF_LIBS)
