@@ -84,7 +84,7 @@ def trials(results, names):
 
 
 def verdicts(judged):
-    out = ["%-52s %12s %11s %-24s %s" % ("target", "limit", "measured",
+    out = ["%-62s %12s %11s %-24s %s" % ("target", "limit", "measured",
                                          "rounds", "verdict")]
 
     def number(v):
@@ -92,7 +92,7 @@ def verdicts(judged):
     for j in judged:
         spread = "" if j["value"] is None else "%s to %s (%d)" % (
             number(j["lowest"]), number(j["highest"]), j["rounds"])
-        out.append("%-52s %12s %11s %-24s %s" % (
+        out.append("%-62s %12s %11s %-24s %s" % (
             j["target"], "%s %g %s" % (j["op"], j["limit"], j["unit"]),
             "" if j["value"] is None else number(j["value"]), spread,
             j["verdict"]))

@@ -179,12 +179,19 @@ def _rows():
     near_raw("zip-1m", 1.03)
     near_raw("random-10m", 1.15)
     near_raw("random-100m", 1.15)
+    cpu("random-10m", 285000)
+    cpu("random-100m", 1300000)
+    target("no204-random-10m: CPU of a MB beyond the scan, against echo", "<=",
+           1.0, lambda r: (r.get("no204-random-10m", "cpu_us_per_mb") -
+                           r.get("random-10m", "cpu_us_per_mb")) /
+           r.get("echo-10m", "cpu_us_per_mb", "echo"), "x")
     for size in ("10m", "100m"):
         target("echo-%s: CPU of a MB, against c-icap's echo" % size, "<=", 1.0,
                lambda r, load="echo-" + size:
                r.get(load, "cpu_us_per_mb") /
                r.get(load, "cpu_us_per_mb", "echo"), "x")
     cpu("mix", 1350, 920)
+    rate("mix", 1350, 920)
     beats("mix", 1.5)
     at_most("mix", "p99_ms", 70, "ms", "p99")
     for coding in ("gzip", "br", "zstd"):
