@@ -183,6 +183,12 @@ set_limit(
 		sizeof(why)) == -1) {
 		import_end_differs(l, import_printf(im, "%s; %s stays %s", why,
 					  row->arg, d->def));
+	} else if (value == 0) {
+		import_end_differs(l,
+		    import_printf(im,
+			"no limit was set; %s stays %s, and what exceeds it is "
+			"blocked",
+			row->arg, d->def));
 	} else if (value > ours) {
 		import_set(im, l, row->arg, l->words[1], row->remark);
 	} else if (value == ours) {

@@ -100,14 +100,3 @@ import_squid_pattern(
 		"that it never had the effect it was written for",
 		why));
 }
-
-void
-import_squid_max_entries(
-    struct import *im, struct import_line *l, const struct import_row *row)
-{
-	if (strcmp(l->words[1], "0") == 0)
-		import_end_default(l, NULL);
-	else
-		import_set(im, l, "MaxFiles", import_word(im, l->words[1]),
-		    row->remark);
-}

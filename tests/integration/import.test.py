@@ -271,7 +271,7 @@ def switches():
             "Allow206 on", "PreviewSize 1024", "LogLevel debug",
             "LenientLineEnds on", "MaxConnections 5000")
     got.lacks("MaxRecursion")
-    got.says("wrong place", "ClamAvMaxRecLevel 4 DIFFERS: what was nested",
+    got.says("wrong place", "MaxFilesInArchive 0 DIFFERS: no limit was set", "ClamAvMaxRecLevel 4 DIFFERS: what was nested",
              "maybe DIFFERS: neither on nor off",
              "KeepAliveTimeout -1 DIFFERS")
 
@@ -328,11 +328,12 @@ def squidclamav():
              "enable_libarchive 1\nban_max_entries 100\nrecoverpath /x\n"
              "trust_cache 1\nnonsense 1\nmaxredir\nabort %s\nabort\n" % (
                  patterns, "x" * 300), "squidclamav.conf")
-    got.has("MaxFiles 100")
+    got.lacks("MaxFiles")
     got.lacks("MaxObjectSize")
     got.says("maxsize 5000000 DIFFERS: objects of this size and above passed",
              "blacklist (unclosed DIFFERS: not a regular expression",
-             "blacklist evil\\.example DIFFERS: URLs that match were BLOCKED",
+             "blacklist evil\\.example DIFFERS: with ScanNothingExcept",
+             "ban_max_entries 100 DIFFERS", "MaxFiles is the opposite",
              "All lines of that file",
              "and more DIFFERS: squidclamav read the first word",
              "squidclamav read the first 255 bytes only",
