@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/metrics.h"
 #include "tests/unit/tx_guest.h"
 
 #define SEC ((uint64_t)1000000)
@@ -628,6 +629,104 @@ follower_of_a_busy_client(void **state)
 	end();
 }
 
+/* ---- anything, in any order ---- */
+
+static uint64_t seed = 88172645463325252;
+
+static unsigned int
+any(unsigned int n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (unsigned int)(seed % n);
+}
+
+/* The worker does something with what it has. */
+static void
+work(void)
+{
+	if (sched_workers(w.sched) == 0)
+		world_add_worker(&w);
+	if (w.pending == 0)
+		return;
+	switch (any(8)) {
+	case 0:
+		world_answer_incomplete(&w, OUTCOME_LIMIT);
+		break;
+	case 1:
+		world_answer_incomplete(&w, OUTCOME_FAILED);
+		break;
+	case 2:
+		world_worker_dies(&w, any(2) == 0 ? SIGSEGV : SIGKILL);
+		break;
+	case 3:
+		world_answer(&w, "Unit.Virus", false);
+		break;
+	default:
+		world_answer(&w, NULL, false);
+	}
+}
+
+static void
+random_step(void)
+{
+	static const char *const bodies[] = { "a", "b", "c" };
+	static const char *const peers[] = { "192.0.2.1", "192.0.2.2" };
+	static const char *const retry[] = { "RetryFailedScan on" };
+	struct guest *g = guest_at(any(MAX_GUESTS));
+
+	switch (any(12)) {
+	case 0:
+		if (g != NULL)
+			leave(g);
+		break;
+	case 1:
+		if (g != NULL)
+			tx_doubt(g->tx);
+		break;
+	case 2:
+		world_wait(&w, any(4 * SEC));
+		break;
+	case 3:
+		if (any(5) == 0)
+			set_conf(retry, any(2));
+		break;
+	case 4:
+	case 5:
+	case 6:
+		work();
+		break;
+	default:
+		if (guest_at(MAX_GUESTS - 2) == NULL)
+			(void)ask_for(peers[any(2)], "", bodies[any(3)]);
+	}
+}
+
+/* Whoever stays has a verdict in the end, and nothing is left of a flight. */
+static void
+everybody_is_answered(void **state)
+{
+	struct guest *g;
+
+	(void)state;
+	for (unsigned int round = 0; round < 300; round++) {
+		begin(NULL);
+		for (unsigned int i = 0; i < 60; i++)
+			random_step();
+		for (unsigned int i = 0; i < 40; i++) {
+			work();
+			world_wait(&w, 3 * SEC);
+		}
+		for (unsigned int i = 0; i < MAX_GUESTS; i++)
+			if ((g = guest_at(i)) != NULL)
+				assert_true(g->tx->has_verdict);
+		end();
+	}
+	assert_true(metrics->shared_scans_total > 300);
+	assert_true(metrics->verdict_cache_hits_total > 300);
+}
+
 int
 main(void)
 {
@@ -655,6 +754,7 @@ main(void)
 		cmocka_unit_test(queue_time),
 		cmocka_unit_test(doubt),
 		cmocka_unit_test(follower_of_a_busy_client),
+		cmocka_unit_test(everybody_is_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,12 @@ guest_free(struct guest *g)
 	buf_free(&g->sent);
 }
 
+struct guest *
+guest_at(unsigned int i)
+{
+	return i < nguests && guests[i].tx != NULL ? &guests[i] : NULL;
+}
+
 void
 leave(struct guest *g)
 {

@@ -29,6 +29,8 @@ const char *sent(struct guest *g);
 void has(struct guest *g, const char *what);
 void is_silent(struct guest *g);
 void is_clean(struct guest *g, enum tx_source source);
+/* One of those that were made and have not left, or NULL. */
+struct guest *guest_at(unsigned int i);
 /* Blocked, because of that. */
 void ends_as(struct guest *g, enum outcome o);
 #endif
