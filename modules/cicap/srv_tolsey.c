@@ -169,8 +169,9 @@ is_over(const struct cicap_tx *tx)
 static int
 decide_early(struct cicap_tx *tx)
 {
+	/* an error that can still be told is told at the end of data */
 	if (decide(tx, cicap_ask_whole(tx, false)) == CI_ERROR)
-		return CI_ERROR;
+		return tx->woken ? CI_ERROR : CI_OK;
 	ci_req_unlock_data(tx->req);
 	return CI_OK;
 }
@@ -233,8 +234,7 @@ give(struct cicap_tx *tx, char *p, int *len, bool is_end)
 	case CICAP_END:
 		break;
 	}
-	*len = CI_ERROR;
-	return CI_ERROR;
+	return CI_OK;
 }
 
 static int
@@ -243,7 +243,7 @@ service_io(
 {
 	struct cicap_tx *tx = ci_service_data(req);
 
-	if (tx == NULL || tx->failed)
+	if (tx == NULL || (tx->failed && tx->woken))
 		return CI_ERROR;
 	if (rbuf != NULL && rlen != NULL && *rlen > 0 &&
 	    receive(tx, rbuf, rlen, iseof != 0) == CI_ERROR)
