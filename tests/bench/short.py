@@ -16,12 +16,12 @@ ROWS = (
     ("random-1k", "raw", "cpu_us", 6.0),
     ("random-1k", "clamav", "cpu_us", 1.0),
     ("html-1k", "raw", "cpu_us", 2.5),
-    ("html-1k", "clamav", "cpu_us", 1.0),
+    ("html-1k", "clamav", "cpu_us", 1.3),
     ("eicar", "raw", "cpu_us", 8.0),
-    ("mix", "raw", "cpu_us", 1.8),
-    ("mix-gzip", "raw", "cpu_us", 3.5),
+    ("mix", "raw", "cpu_us", 2.1),
+    ("mix-gzip", "raw", "cpu_us", 2.2),
     ("zip-1m", "raw", "cpu_us", 1.4),
-    ("html-1k-c256", "clamav", "cpu_us", 1.0),
+    ("html-1k-c256", "clamav", "cpu_us", 1.3),
 )
 
 
