@@ -72,6 +72,10 @@ load(struct raw *r, const char *database)
 	unsigned int signatures = 0;
 
 	engine_plain_opts(&r->opts, MAX_OBJECT);
+	/* where the directives' defaults are not the most that is possible */
+	r->opts.numbers[SCAN_NUMBER_max_zip_type_rcg] = 40 << 20;
+	r->opts.numbers[SCAN_NUMBER_max_partitions] = 1024;
+	r->opts.numbers[SCAN_NUMBER_max_icons_pe] = 100;
 	engine_flags_options(&r->opts, SCAN_WHOLE, &r->options);
 	memset(&have, 0xff, sizeof(have));
 	if (cl_init(CL_INIT_DEFAULT) != CL_SUCCESS ||
