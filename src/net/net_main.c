@@ -709,6 +709,7 @@ run(struct net *n)
 static int
 init(struct net *n)
 {
+	const struct timeval most = { .tv_usec = CONN_DISPATCH_US };
 	struct event_config *cfg = event_config_new();
 
 	n->spool_fd = -1;
@@ -717,7 +718,7 @@ init(struct net *n)
 		return -1;
 	(void)event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
 	(void)event_config_set_max_dispatch_interval(
-	    cfg, NULL, CONN_DISPATCH_MAX, CONN_PRIORITY);
+	    cfg, &most, CONN_DISPATCH_MAX, CONN_PRIORITY);
 	n->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
 	n->tq = timerq_new();
