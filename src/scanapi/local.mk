@@ -1,6 +1,6 @@
 # The scan socket: its messages (also used by net) and the library of clients,
 # which needs nothing but libc.
-EXTRA_DIST += src/scanapi/libtolsey-scan.map src/scanapi/tolsey-scan.pc.in
+EXTRA_DIST += src/scanapi/libtolsey-scan.map
 noinst_LIBRARIES += src/libscanmsg.a
 src_libscanmsg_a_SOURCES = src/scanapi/tolsey_scanmsg.def src/scanapi/tolsey_scanmsg.h src/scanapi/scanmsg.c
 SCAN_CLIENT = src/scanapi/scanmsg.c src/scanapi/scan_client.h src/scanapi/scan_client.c \
@@ -18,11 +18,6 @@ src_libtolsey_scan_so_1_LDFLAGS = $(AM_LDFLAGS) -shared -Wl,-soname,$(SCAN_SONAM
 EXTRA_src_libtolsey_scan_so_1_DEPENDENCIES = src/scanapi/libtolsey-scan.map
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = src/scanapi/tolsey-scan.pc
-CLEANFILES += src/scanapi/tolsey-scan.pc
-src/scanapi/tolsey-scan.pc: src/scanapi/tolsey-scan.pc.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) src/scanapi && sed -e 's,@prefix@,$(prefix),' -e 's,@libdir@,$(libdir),' \
-	  -e 's,@includedir@,$(includedir),' -e 's,@VERSION@,$(PACKAGE_VERSION),' \
-	  '$(srcdir)/src/scanapi/tolsey-scan.pc.in' >$@
 dist_man1_MANS += etc/man/tolsey-scan-file.1
 dist_man3_MANS += etc/man/tolsey_scan.3
 dist_man7_MANS += etc/man/tolsey-scan-socket.7

@@ -21,6 +21,8 @@ def module():
 def needed():
     if not shutil.which("c-icap") or os.getuid() != 0:
         skip("needs root and c-icap")
+    if tolsey.sanitized():
+        skip("c-icap loads no module with the sanitizers")
     if not os.path.exists(module()):
         skip("srv_tolsey.so is not built: libicapapi-dev")
 
