@@ -95,17 +95,17 @@ cicap_stalled(struct cicap_tx *tx, int len)
 	return true;
 }
 
-int
+bool
 cicap_may_release(struct cicap_tx *tx)
 {
 	struct tolsey_scan_service s;
 
 	if (!tx->woken || !eligible(tx, &s) || tx->out >= budget(tx, &s))
-		return 0;
+		return false;
 	/* the first goes with the head */
 	if (tx->pokes > 0 && !is_silent(tx->req, (int)tx->wait_ms))
-		return 0;
+		return false;
 	tx->pokes++;
 	next_wait(tx, &s);
-	return 1;
+	return true;
 }

@@ -197,12 +197,24 @@ receive(struct cicap_tx *tx, const char *p, int *len, bool is_end)
 	return is_over(tx) ? decide_early(tx) : CI_OK;
 }
 
+/* Bytes of the object. As give(). */
+static int
+give_body(struct cicap_tx *tx, char *p, size_t room, int *len, bool is_end)
+{
+	ssize_t n = cicap_body_read(&tx->body, p, room, tx->out);
+
+	if (n < 0)
+		return CI_ERROR;
+	*len = n > 0 ? (int)n : is_end ? CI_EOF : 0;
+	tx->out += (uint64_t)n;
+	return CI_OK;
+}
+
 /* Gives bytes of the answer. *len: room, then what there is, or CI_EOF. */
 static int
 give(struct cicap_tx *tx, char *p, int *len, bool is_end)
 {
 	size_t room = (size_t)*len, left;
-	ssize_t n;
 
 	*len = 0;
 	switch (tx->phase) {
@@ -211,26 +223,18 @@ give(struct cicap_tx *tx, char *p, int *len, bool is_end)
 		 * At the end the verdict is next. With less room than a chunk
 		 * has, the byte before is still to be sent.
 		 */
-		room = is_end || room < MAX_CHUNK_SIZE
-			   ? 0
-			   : (size_t)cicap_may_release(tx);
-		if (room == 0)
+		if (is_end || room < MAX_CHUNK_SIZE || !cicap_may_release(tx))
 			return CI_OK;
-		/* fall through */
+		return give_body(tx, p, 1, len, false);
 	case CICAP_ECHO:
-		n = cicap_body_read(&tx->body, p, room, tx->out);
-		if (n < 0)
-			return CI_ERROR;
-		*len = n > 0 ? (int)n : is_end ? CI_EOF : 0;
-		tx->out += (uint64_t)n;
-		return CI_OK;
+		return give_body(tx, p, room, len, is_end);
 	case CICAP_PAGE:
 		left = tx->page.len - (size_t)tx->out;
 		room = room < left ? room : left;
 		memcpy(p, (const char *)tx->page.p + tx->out, room);
 		tx->out += room;
 		*len = room > 0 ? (int)room : CI_EOF;
-		return CI_OK;
+		break;
 	case CICAP_END:
 		break;
 	}

@@ -141,6 +141,6 @@ void cicap_note_verdict(struct cicap_tx *tx);
  * of the answer to go out.
  */
 bool cicap_stalled(struct cicap_tx *tx, int len);
-/* How many bytes (0 or 1) may go out now. */
-int cicap_may_release(struct cicap_tx *tx);
+/* One more byte may go out now. */
+bool cicap_may_release(struct cicap_tx *tx);
 #endif

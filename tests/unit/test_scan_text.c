@@ -145,8 +145,7 @@ no_answers(void **state)
 {
 	static const char *const bad[] = { "", "ICAP/1.0 ", "ICAP/1.0 204",
 		"HTTP/1.1 200 OK\r\n\r\n", "ICAP/1.0 x00 OK\r\n\r\n",
-		"ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, "
-		"res-body=99\r\n\r\nshort",
+		"ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body=99\r\n\r\nx",
 		"ICAP/1.0 200 OK\r\nEncapsulated: nonsense\r\n\r\n",
 		"ICAP/1.0 200 OK\r\nEncapsulated: res-body=0\r\n\r\nzz\r\n" };
 	struct scan_text_answer got;
