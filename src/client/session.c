@@ -441,7 +441,8 @@ session_object(struct session *s, struct source *object, uint64_t preview,
 	if (object->has_size && r->verdict != VERDICT_ERROR &&
 	    exchange_is_over(&s->exchange) && object->ended &&
 	    r->sent != object->size)
-		verdict_error(r, "the file changed while it was sent");
+		verdict_error(
+		    r, "the file is shorter than it was when it was opened");
 	if (!object->has_size)
 		r->size = r->sent;
 	r->received = body.received;

@@ -17,6 +17,19 @@ fail(struct source *s, const char *why, struct buf *err)
 	return -1;
 }
 
+/* Files of /proc and /sys say that they are empty, and are not. */
+static int
+look_inside(struct source *s, struct buf *err)
+{
+	struct slice first;
+
+	s->has_size = false;
+	if (source_peek(s, 1, &first) == -1)
+		return fail(s, strerror(errno), err);
+	s->has_size = first.len == 0;
+	return 0;
+}
+
 int
 source_open(struct source *s, const char *path, struct buf *err)
 {
@@ -41,7 +54,7 @@ source_open(struct source *s, const char *path, struct buf *err)
 	if ((s->buffer = malloc(SOURCE_BUFFER)) == NULL ||
 	    (!s->seekable && (s->hash = hash_new()) == NULL))
 		return fail(s, "out of memory", err);
-	return 0;
+	return s->has_size && s->size == 0 ? look_inside(s, err) : 0;
 }
 
 int
@@ -119,12 +132,15 @@ source_is_ready(const struct source *s)
 	       poll(&pfd, 1, 0) != 0;
 }
 
+/* A file that grows meanwhile is sent as long as it was. */
 int
 source_peek(struct source *s, size_t max, struct slice *bytes)
 {
 	ssize_t n;
 
-	if (s->from == s->to && !s->ended) {
+	if (s->has_size && max > s->size - s->at)
+		max = (size_t)(s->size - s->at);
+	if (s->from == s->to && !s->ended && max > 0) {
 		do
 			n = read(s->fd, s->buffer, SOURCE_BUFFER);
 		while (n == -1 && errno == EINTR);

@@ -51,7 +51,7 @@ verdict_error(struct result *r, const char *fmt, ...)
 	va_list ap;
 
 	/* what was found stays found, whatever came after it */
-	if (r->verdict != VERDICT_INFECTED)
+	if (r->verdict != VERDICT_INFECTED && r->threat[0] == '\0')
 		r->verdict = VERDICT_ERROR;
 	va_start(ap, fmt);
 	(void)vsnprintf(r->detail, sizeof(r->detail), fmt, ap);
@@ -101,10 +101,14 @@ parameter(struct slice value, struct slice name)
 	return SLICE_NONE;
 }
 
+/* Type 1 is a policy and 2 a container that cannot be looked into (XH-04). */
 static void
-set_threat(struct result *r, struct slice name)
+set_threat(struct result *r, struct slice name, struct slice type)
 {
-	r->verdict = VERDICT_INFECTED;
+	if (slice_eq(type, SLICE_LIT("1")) || slice_eq(type, SLICE_LIT("2")))
+		r->verdict = VERDICT_BLOCKED;
+	else
+		r->verdict = VERDICT_INFECTED;
 	if (r->threat[0] == '\0')
 		(void)str_copy_text(r->threat, sizeof(r->threat), name);
 }
@@ -151,7 +155,8 @@ look_for_threat(struct result *r,
 		threat = id;
 	if (threat.len == 0)
 		threat = cut_cr(violation(many));
-	set_threat(r, threat.len > 0 ? threat : SLICE_LIT("unknown"));
+	set_threat(r, threat.len > 0 ? threat : SLICE_LIT("unknown"),
+	    parameter(found, SLICE_LIT("Type=")));
 }
 
 static struct slice
@@ -225,7 +230,7 @@ on_content(struct result *r, const struct icap_answer *a,
 	r->http_status = a->res.status;
 	look_for_threat(r, from_icap, a);
 	look_for_threat(r, from_http, &a->res);
-	if (r->verdict == VERDICT_INFECTED)
+	if (r->threat[0] != '\0')
 		return;
 	if (is_blocked(a, o) ||
 	    slice_case_has_prefix(

@@ -155,6 +155,13 @@ def eicar_in_every_manner():
         eq((r["verdict"], r["threat"]),
            ("infected", "Tests.Eicar.Pattern.UNOFFICIAL"), str(args))
         eq((r["icap_status"], r["http_status"]), (200, 403), str(args))
+    # what a limit blocks is no infection
+    f = files()
+    with open(f.path("large"), "wb") as g:
+        g.truncate(201 << 20)
+    r = one(f.path("large"), code=1)
+    eq((r["verdict"], r["threat"]), ("blocked", "too-large"))
+    os.unlink(f.path("large"))
     # also where it begins behind the preview
     r = one(files().path("marker"), code=1)
     eq((r["threat"], r["continue"]), ("Tests.Marker.UNOFFICIAL", True))
@@ -708,6 +715,34 @@ def retry_of_a_dropped_connection():
 
 
 @case()
+def odd_files():
+    """Files of /proc say that they are empty; one that grows is sent as long
+    as it was; folders that cannot be read and devices."""
+    with open("/proc/self/limits", "rb") as f:
+        size = len(f.read())
+    r = one("/proc/self/limits")
+    eq((r["verdict"], r["size"]), ("clean", size))
+    eq(one("--verify", "/proc/version")["body_same"], True)
+    eq(one("/dev/null")["verdict"], "clean")
+    f = files()
+    f.write("grows", b"x" * 100000)
+
+    def say(conn):
+        with open(f.path("grows"), "ab") as g:
+            g.write(b"y" * 100000)
+        conn.sendall(b"ICAP/1.0 100 Continue\r\n\r\n")
+        data = b""
+        while not data.endswith(b"0\r\n\r\n"):
+            part = conn.recv(65536)
+            data = data[-10:] + part
+            check(b"y" not in part, "what was appended was sent")
+        conn.sendall(b"ICAP/1.0 204 x\r\n\r\n")
+    with Fake(say) as fake:
+        r = one("-w", "10", f.path("grows"), url=fake.url)
+        eq((r["verdict"], r["sent"]), ("clean", 100000))
+
+
+@case()
 def object_changes():
     """A file that is shorter than announced is no clean one."""
     f = files()
@@ -723,7 +758,7 @@ def object_changes():
         conn.sendall(b"ICAP/1.0 204 x\r\n\r\n")
     with Fake(say) as fake:
         out = client("-w", "10", f.path("shrinks"), url=fake.url, code=2)
-        check("changed while it was sent" in out, out)
+        check("shorter than it was" in out, out)
 
 
 main()

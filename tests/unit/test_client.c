@@ -498,6 +498,10 @@ verdicts(void **state)
 		    "200 OK\r\nX-Infection-Found: Type=0; Resolution=2; "
 		    "Threat=Eicar Test;\r\n" PAGE,
 		    true, SAME_NO, "infected|Eicar Test|" },
+		{ "",
+		    "200 OK\r\nX-Infection-Found: Type=2; Resolution=2; "
+		    "Threat=too-large;\r\nX-Virus-ID: too-large\r\n" PAGE,
+		    true, SAME_NO, "blocked|too-large|" },
 		{ "", "200 OK\r\nx-virus-id: A\r\n" ECHO, true, SAME_YES,
 		    "infected|A|" },
 		{ "",
