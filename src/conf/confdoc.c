@@ -209,8 +209,8 @@ static const char man_head[] =
 
 static const char man_tail[] =
     ".Sh SEE ALSO\n"
-    ".Xr tolseyctl 1 ,\n"
     ".Xr clamd.conf 5 ,\n"
+    ".Xr tolseyctl 8 ,\n"
     ".Xr tolseyd 8\n"
     ".Sh STANDARDS\n"
     ".Rs\n"
