@@ -83,25 +83,29 @@ class Bench:
 
     def once(self, load, peer):
         """One load on one peer: a row, or None."""
-        if peer in ("raw", "raw-tuned"):
-            return self.raw(load.size, peer != "raw").run(
-                load.spec, load.coding or "identity",
+        name, variant = loads.split(peer)
+        if name in ("raw", "raw-tuned"):
+            return self.raw(load.size, name != "raw").run(
+                load.spec, variant.get("coding", "identity"),
                 seconds=load.seconds * self.scale * 0.6)
-        server = self.fleet.get(peer, load.size, **load.server_options(peer))
+        server = self.fleet.get(name, load.size, **load.server_options(peer))
         if server is None:
             return None
         target = server.target
-        if load.service and peer == "tolsey":
+        if load.service and name == "tolsey":
             target = target.replace("avscan", load.service)
-        return generator.Run(self.build, target, load.arguments(self.scale),
-                             server.roots).begin().end(memory=True)
+        return generator.Run(
+            self.build, target, load.arguments(self.scale, peer),
+            server.roots).begin().end(memory=True)
 
     def measure(self, load):
         """In turn, so that all see the same weather."""
-        asked = [p for p in load.peers if not self.peers or p in self.peers]
-        for peer in asked:  # start them, and warm them up
+        asked = [p for p in load.peers
+                 if not self.peers or loads.split(p)[0] in self.peers]
+        for peer in asked:  # start them before the first is measured
             if not peer.startswith("raw"):
-                self.fleet.get(peer, load.size, **load.server_options(peer))
+                self.fleet.get(loads.split(peer)[0], load.size,
+                               **load.server_options(peer))
         for i in range(self.rounds):
             order = asked if i % 2 == 0 else asked[::-1]
             for peer in order:

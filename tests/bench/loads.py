@@ -3,35 +3,57 @@
 import generator
 
 
+# What may stand behind a peer's name and a "+": the same load in another way,
+# measured in turn with it. options of the client, coding of the objects, how:
+# further arguments of tolsey's server.
+VARIANTS = {
+    "": {},
+    "off": {"how": {"config": "ScanPreview off"}},
+    "auto": {"how": {"config": "ScanPreview auto"}},
+    "32k": {"options": ["--preview", 32768]},
+    "2nets": {"how": {"config": "NetProcesses 2\nScanWorkers 4"}},
+    "gzip": {"coding": "gzip"},
+    "br": {"coding": "br"},
+    "zstd": {"coding": "zstd"},
+}
+
+
+def split(peer):
+    """Its name and its variant."""
+    name, _, variant = peer.partition("+")
+    return name, VARIANTS[variant]
+
+
 class Load:
     def __init__(self, name, spec=None, peers="tolsey clamav clamd raw",
-                 options=(), coding=None, connections=16, seconds=0.8,
-                 count=None, size="tiny", wide=False, service=None, how=None):
+                 options=(), connections=16, seconds=0.8, count=None,
+                 size="tiny", wide=False, service=None):
         """spec: see --object (None: OPTIONS). count: requests instead of
-        seconds. wide: c-icap with threads for all connections. how: further
-        arguments of tolsey's server."""
-        self.name, self.spec, self.coding = name, spec, coding
+        seconds. wide: c-icap with threads for all connections."""
+        self.name, self.spec = name, spec
         self.peers = peers.split()
         self.options, self.connections = list(options), connections
         self.seconds, self.count = seconds, count
         self.size, self.wide, self.service = size, wide, service
-        self.how = how or {}
 
-    def arguments(self, scale):
+    def arguments(self, scale, peer):
         """Of the generator. scale: of the time."""
+        variant = split(peer)[1]
         out = ["--connections", self.connections, "--timeout", "60s"]
         out += (["--count", self.count] if self.count
                 else ["--duration", generator.seconds(self.seconds * scale)])
+        out += self.options + variant.get("options", [])
         if self.spec is None:
-            return out + ["--options"] + self.options
-        if self.coding:
-            out += ["--coding", self.coding]
-        return out + self.options + ["--object", self.spec]
+            return out + ["--options"]
+        if "coding" in variant:
+            out += ["--coding", variant["coding"]]
+        return out + ["--object", self.spec]
 
     def server_options(self, peer):
         """Of Fleet.get()."""
-        if peer == "tolsey":
-            return dict(self.how)
+        name, variant = split(peer)
+        if name == "tolsey":
+            return dict(variant.get("how", {}))
         return {"threads": 700} if self.wide else {}
 
 
@@ -52,12 +74,10 @@ def _rows():
     yield Load("random-10m", "random:10M", connections=4, count=8)
     yield Load("random-100m", "random:100M", connections=2, count=2)
     yield Load("mix", "mix", seconds=1.5)
-    for coding in ("gzip", "br", "zstd"):
-        yield Load("html-10k-" + coding, "html:10K", "tolsey raw",
-                   coding=coding)
-        yield Load("mix-" + coding, "mix", "tolsey raw", coding=coding,
-                   seconds=1.5)
-    yield Load("html-1k-gzip", "html:1K", "tolsey raw", coding="gzip")
+    coded = " ".join(peer + variant for variant in ("", "+gzip", "+br", "+zstd")
+                     for peer in ("tolsey", "raw"))
+    yield Load("coded-html-10k", "html:10K", coded)
+    yield Load("coded-mix", "mix", coded, seconds=1.2)
     # with and without leave to say 204
     yield Load("no204-random-1k", "random:1K", "tolsey clamav clamd",
                options=NO_204)
@@ -88,11 +108,9 @@ def _rows():
                options=["--repeat"])
     # two nets with workers of their own, also when one of them has nothing
     # to do (of 2 connections both may be with one)
-    for name, spec in (("random-1k", "random:1K"), ("html-1k", "html:1K")):
-        for conns in (2, 16):
-            yield Load("nets2-%s-c%d" % (name, conns), spec, "tolsey",
-                       connections=conns,
-                       how={"config": "NetProcesses 2\nScanWorkers 4"})
+    for conns in (2, 16):
+        yield Load("nets-html-1k-c%d" % conns, "html:1K",
+                   "tolsey tolsey+2nets", connections=conns)
     # many signatures
     for name, spec in (("eicar", "eicar"), ("random-1k", "random:1K"),
                        ("html-1k", "html:1K"), ("html-10k", "html:10K"),
@@ -101,16 +119,9 @@ def _rows():
                    size="large", seconds=1.2)
     # the prefix scan, and what it costs
     for size in ("tiny", "large"):
-        for mode in ("off", "auto"):
-            yield Load("prefix-%s-%s-html-10k" % (mode, size), "html:10K",
-                       "tolsey", size=size, seconds=1.0,
-                       how={"config": "ScanPreview " + mode})
-    yield Load("prefix-off-tiny-mix", "mix", "tolsey", seconds=1.5,
-               how={"config": "ScanPreview off"})
-    yield Load("prefix-off-large-mix", "mix", "tolsey", size="large",
-               seconds=1.5, how={"config": "ScanPreview off"})
-    yield Load("preview-32k-large-html-10k", "html:10K", "tolsey",
-               options=["--preview", 32768], size="large", seconds=1.0)
+        for name, spec in (("html-10k", "html:10K"), ("mix", "mix")):
+            yield Load("prefix-%s-%s" % (size, name), spec,
+                       "tolsey tolsey+off tolsey+auto tolsey+32k", size=size)
 
 
 ROWS = {row.name: row for row in _rows()}

@@ -15,6 +15,7 @@ import targets
 import trials
 
 PEERS = ("tolsey", "clamav", "clamd", "echo", "raw", "raw-tuned")
+COLUMNS = PEERS + ("variants of tolsey",)
 
 
 def number(value):
@@ -44,12 +45,16 @@ def main():
                 results.add(row["load"], row["server"], one)
     print("; ".join("%s: %s" % x for x in about.items()) + "\n")
     print("CPU us (answers/s, p99 ms), medians:\n")
-    print("| load | " + " | ".join(PEERS) + " |")
-    print("|---" * (len(PEERS) + 1) + "|")
+    print("| load | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
     for load in dict.fromkeys(x for x, _ in results.rows):
         if load not in trials.ROWS:
-            print("| %s | %s |" % (load, " | ".join(
-                cell(results, load, peer) for peer in PEERS)))
+            more = ["%s: %s" % (peer[7:], cell(results, load, peer))
+                    for at, peer in results.rows
+                    if at == load and peer.startswith("tolsey+")]
+            print("| %s | %s | %s |" % (load, " | ".join(
+                cell(results, load, peer) for peer in PEERS),
+                "; ".join(more)))
     print("\n```")
     print("\n".join(report.trials(results, list(trials.ROWS))))
     print("```\n\n| target | limit | measured | rounds | |\n|---|---|---|---|---|")

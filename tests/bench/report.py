@@ -32,8 +32,10 @@ def median(rows, name):
 
 
 def _ratio(results, load, peer):
+    _, plus, variant = peer.partition("+")
+    raws = results.rounds(load, "raw" + plus + variant)
     pairs = [row["cpu_us"] / raw["cpu_us"] for row, raw in zip(
-        results.rounds(load, peer), results.rounds(load, "raw"))]
+        results.rounds(load, peer), raws)]
     return "%.2f" % statistics.median(pairs) if pairs else ""
 
 
