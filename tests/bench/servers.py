@@ -150,7 +150,7 @@ class CIcap(tolsey.Server):
             self.clamd.reload()
         else:
             with open(self.path("ctl"), "w") as f:
-                f.write("clamav:dbreload\n")
+                f.write("clamav:dbreload")  # a line end makes it another
 
     def close(self):
         self.end(10)
