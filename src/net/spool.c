@@ -31,6 +31,7 @@ struct spool {
 	size_t cap;      /* of inline bytes */
 	int fd, read_fd; /* memfd; file read-write, and read-only to lend */
 	bool waiting, finished;
+	bool large; /* said to outgrow memory */
 };
 TAILQ_HEAD(spool_list, spool);
 
@@ -363,6 +364,12 @@ spool_free(struct spool **sp)
 	wake_waiting(p);
 }
 
+void
+spool_expect(struct spool *s, uint64_t len)
+{
+	s->large = len > SPOOL_MEMFD_MAX;
+}
+
 static enum spool_rc
 wait_for_space(struct spool *s)
 {
@@ -444,6 +451,8 @@ spool_write(struct spool *s, const void *data, size_t len)
 	if (s->kind == KIND_FILE)
 		return write_file(s, data, len);
 	if (want > SPOOL_MEMFD_MAX ||
+	    (s->large && want > SPOOL_INLINE_MAX && s->kind == KIND_INLINE &&
+		disk_has(s->pool, want)) ||
 	    !memory_has(s->pool, len, want <= SPOOL_INLINE_MAX))
 		return spill(s, data, len);
 	if (want <= SPOOL_INLINE_MAX && s->kind == KIND_INLINE) {

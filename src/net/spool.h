@@ -49,6 +49,12 @@ enum spool_rc {
 struct spool *spool_new(
     struct spool_pool *p, void (*wake)(void *ctx), void *ctx);
 void spool_free(struct spool **s);
+/*
+ * So long the body is said to become. One that would outgrow memory goes to its
+ * file as soon as it is no longer inline, instead of being copied there at
+ * once: 16 MiB take 10 ms, in which nobody else is served. Only a hint.
+ */
+void spool_expect(struct spool *s, uint64_t len);
 /* Appends all of it, or nothing. */
 enum spool_rc spool_write(struct spool *s, const void *data, size_t len);
 /*

@@ -36,6 +36,8 @@ fill_request(struct tx *tx)
 	    http_head_get(tx->rq.method == SVC_REQMOD ? &rx->req : &rx->res,
 		"Transfer-Encoding")
 		    .p == NULL;
+	if (tx->has_declared_len)
+		spool_expect(tx->body, tx->declared_len);
 }
 
 static bool

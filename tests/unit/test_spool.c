@@ -539,12 +539,38 @@ folder_gone_is_an_error(void **state)
 	assert_int_equal(mkdir(fx->dir, 0700), 0);
 }
 
+/* Never through memory, where there is a disk for it. */
+static void
+expected_to_be_large(void **state)
+{
+	struct fx *fx = *state;
+	struct spool *s, *small, *crowded;
+
+	make_pool(fx, true, 64 * MIB, 20 * MIB);
+	s = fx->w[0].s;
+	small = fx->w[1].s;
+	crowded = fx->w[2].s;
+	spool_expect(s, SPOOL_MEMFD_MAX + 1);
+	spool_expect(small, SPOOL_MEMFD_MAX);
+	spool_expect(crowded, SPOOL_MEMFD_MAX + 1);
+	fill_to(s, SPOOL_INLINE_MAX);
+	assert_int_equal(kind_of(s), IS_INLINE);
+	fill_to(s, SPOOL_INLINE_MAX + 1);
+	assert_int_equal(kind_of(s), IS_FILE);
+	fill_to(small, SPOOL_INLINE_MAX + 1);
+	assert_int_equal(kind_of(small), IS_MEMFD);
+	fill_to(s, 20 * MIB);
+	fill_to(crowded, SPOOL_INLINE_MAX + 1);
+	assert_int_equal(kind_of(crowded), IS_MEMFD);
+}
+
 int
 main(void)
 {
 #define SPOOL_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		SPOOL_TEST(grows_from_kind_to_kind),
+		SPOOL_TEST(expected_to_be_large),
 		SPOOL_TEST(reads_at_borders),
 		SPOOL_TEST(worker_cannot_change_a_memfd),
 		SPOOL_TEST(worker_cannot_change_a_file),
