@@ -348,7 +348,7 @@ def none_at_all():
     finally:
         s.close()
     for value, word in (("0.0.0.0:3310", "loopback"), ("here", "loopback"),
-                        ("127.0.0.1:0", "none"), ('""', "none")):
+                        ("127.0.0.1:0", "the word off")):
         done = subprocess.run(
             [os.path.join(s.programs, "tolseyd"), "--check-config", "-c",
              "/dev/null", "-o", "ClamdSocket " + value], capture_output=True,
