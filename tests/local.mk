@@ -29,7 +29,11 @@ EXTRA_DIST += tests/bench/gendb.py tests/bench/reload.py tests/integration/reloa
 # Whole folders: a test that is added is distributed.
 EXTRA_DIST += tests/README.md tests/bench tests/integration tests/replay
 dist-hook:
-	find '$(distdir)' -name __pycache__ -prune -exec rm -rf {} +
+	find '$(distdir)' \( -name __pycache__ -o -name .deps \) -prune -exec rm -rf {} +
+# What was built in these folders: make would take it for the new build's.
+	find '$(distdir)' \( -name '*.o' -o -name '*.so' -o -name '*.log' -o -name '*.trs' \
+	    -o -name .dirstamp \) -exec rm -f {} +
+	rm -f '$(distdir)/tests/bench/cost' '$(distdir)/tests/bench/rawscan'
 EXTRA_DIST += tests/integration/lib/load.py tests/integration/hostile-load.test.py \
   tests/integration/fault-matrix.test.py
 EXTRA_DIST += tests/integration/attacks.test.py tests/integration/clean-files.test.py

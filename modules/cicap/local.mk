@@ -9,7 +9,6 @@ modules_cicap_srv_tolsey_so_CPPFLAGS = $(AM_CPPFLAGS) $(CICAP_CPPFLAGS) -I$(top_
 modules_cicap_srv_tolsey_so_LDFLAGS = $(SHARED_LINK) -Wl,--exclude-libs,ALL
 modules_cicap_srv_tolsey_so_LDADD = src/libtolsey-scan.a
 endif
-EXTRA_DIST += modules/cicap
 dist_man8_MANS += etc/man/srv_tolsey.8
 # To be included by c-icap.conf.
 cicapconfdir = $(pkgdatadir)/c-icap
