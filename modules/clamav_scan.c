@@ -177,17 +177,6 @@ elements_begin(struct elements *e, const struct http_head *h, const char *name)
 	*e = (struct elements){ name, h->fields, SLICE_NONE };
 }
 
-/* Without blanks and the line ends of folded lines around it. */
-static struct slice
-trim(struct slice s)
-{
-	while (s.len > 0 && memchr(" \t\r\n", s.p[0], 4) != NULL)
-		s = (struct slice){ s.p + 1, s.len - 1 };
-	while (s.len > 0 && memchr(" \t\r\n", s.p[s.len - 1], 4) != NULL)
-		s.len--;
-	return s;
-}
-
 /* Empty elements are passed over. */
 static bool
 elements_next(struct elements *e, struct slice *element)
@@ -196,7 +185,7 @@ elements_next(struct elements *e, struct slice *element)
 
 	for (;;) {
 		while (slice_next(&e->value, ',', element)) {
-			*element = trim(*element);
+			*element = slice_trim_folded(*element);
 			if (element->len > 0)
 				return true;
 		}
@@ -217,36 +206,6 @@ without_params(struct slice s)
 	return first;
 }
 
-/*
- * Cuts the next parameter off "type; name=value; name="quoted; value"". The
- * value keeps its quotes.
- */
-static bool
-next_param(struct slice *rest, struct slice *name, struct slice *value)
-{
-	size_t i = 0, eq = SIZE_MAX;
-	bool quoted = false;
-
-	if (rest->len == 0)
-		return false;
-	for (; i < rest->len && (quoted || rest->p[i] != ';'); i++) {
-		if (rest->p[i] == '"')
-			quoted = !quoted;
-		else if (rest->p[i] == '\\' && quoted && i + 1 < rest->len)
-			i++;
-		else if (rest->p[i] == '=' && eq == SIZE_MAX)
-			eq = i;
-	}
-	*name = trim((struct slice){ rest->p, eq < i ? eq : i });
-	*value = SLICE_NONE;
-	if (eq < i)
-		*value = trim((struct slice){ rest->p + eq + 1, i - eq - 1 });
-	if (i < rest->len)
-		i++;
-	*rest = (struct slice){ rest->p + i, rest->len - i };
-	return true;
-}
-
 /* "*;q=0" and such: the element excludes what it names. */
 static bool
 is_exclusion(struct slice element)
@@ -254,7 +213,7 @@ is_exclusion(struct slice element)
 	struct slice name, value;
 	bool zero = false;
 
-	while (next_param(&element, &name, &value))
+	while (slice_next_param(&element, &name, &value))
 		if (slice_case_eq(name, SLICE_LIT("q")) && value.len > 0)
 			for (size_t i = 0; i < value.len; i++) {
 				zero = value.p[i] == '0' || value.p[i] == '.';

@@ -35,6 +35,22 @@ slice_case_has_suffix(struct slice s, struct slice suffix)
 		   suffix);
 }
 
+static bool
+is_blank_or_end(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct slice
+slice_trim_folded(struct slice s)
+{
+	while (s.len > 0 && is_blank_or_end(s.p[0]))
+		s = slice_skip(s, 1);
+	while (s.len > 0 && is_blank_or_end(s.p[s.len - 1]))
+		s.len--;
+	return s;
+}
+
 bool
 slice_next(struct slice *rest, char sep, struct slice *elem)
 {
@@ -51,6 +67,31 @@ slice_next(struct slice *rest, char sep, struct slice *elem)
 	*elem = slice_trim((struct slice){ rest->p, (size_t)at });
 	rest->p += at + 1;
 	rest->len -= (size_t)at + 1;
+	return true;
+}
+
+bool
+slice_next_param(struct slice *rest, struct slice *name, struct slice *value)
+{
+	size_t i = 0, eq = SIZE_MAX;
+	bool quoted = false;
+
+	if (rest->len == 0)
+		return false;
+	for (; i < rest->len && (quoted || rest->p[i] != ';'); i++) {
+		if (rest->p[i] == '"')
+			quoted = !quoted;
+		else if (rest->p[i] == '\\' && quoted && i + 1 < rest->len)
+			i++;
+		else if (rest->p[i] == '=' && eq == SIZE_MAX)
+			eq = i;
+	}
+	*name = slice_trim_folded((struct slice){ rest->p, eq < i ? eq : i });
+	*value = SLICE_NONE;
+	if (eq < i)
+		*value = slice_trim_folded(
+		    (struct slice){ rest->p + eq + 1, i - eq - 1 });
+	*rest = slice_skip(*rest, i < rest->len ? i + 1 : i);
 	return true;
 }
 
@@ -84,8 +125,8 @@ str_to_u64(struct slice s, uint64_t max, uint64_t *out)
 	return 0;
 }
 
-static int
-hex_digit(char c)
+int
+str_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -105,7 +146,7 @@ str_hex_to_u64(struct slice s, uint64_t *out)
 	if (s.len == 0 || s.len > 16)
 		return -1;
 	for (size_t i = 0; i < s.len; i++) {
-		if ((digit = hex_digit(s.p[i])) == -1)
+		if ((digit = str_hex_digit(s.p[i])) == -1)
 			return -1;
 		v = v << 4 | (uint64_t)digit;
 	}

@@ -69,17 +69,33 @@ slice_trim(struct slice s)
 		s.len--;
 	return s;
 }
+/* Without its first n bytes (n <= s.len). */
+static inline struct slice
+slice_skip(struct slice s, size_t n)
+{
+	return (struct slice){ s.p + n, s.len - n };
+}
+/* Without blanks and the line ends of folded lines around it. */
+struct slice slice_trim_folded(struct slice s);
 /*
  * Cuts the next element off a list: everything up to the next sep goes to
  * *elem, trimmed; *rest moves behind it. False when *rest is used up. Empty
  * elements are returned as empty slices.
  */
 bool slice_next(struct slice *rest, char sep, struct slice *elem);
+/*
+ * Cuts the next parameter off "token; name=value; name="quoted; value"". The
+ * value keeps its quotes. The first is the token itself, without a value.
+ */
+bool slice_next_param(
+    struct slice *rest, struct slice *name, struct slice *value);
 /* True when the comma list holds the token, compared whole, any case. */
 bool slice_list_has(struct slice list, struct slice token);
 
 /* 1*DIGIT without sign or blank, no overflow past max. 0 or -1. */
 int str_to_u64(struct slice s, uint64_t max, uint64_t *out) MUST_CHECK;
+/* The value of a hexadecimal digit, or -1. */
+int str_hex_digit(char c);
 /* 1*HEXDIG, at most 16 digits. 0 or -1. */
 int str_hex_to_u64(struct slice s, uint64_t *out) MUST_CHECK;
 /* Copies and terminates; cuts what does not fit. Returns the length stored. */

@@ -204,12 +204,15 @@ authority_of(struct slice url)
 	return (struct slice){ url.p, n };
 }
 
+/* What the body is, and how long where that is known. */
 static void
-length_line(
-    struct buf *out, const struct client_list *own, const struct source *s)
+entity_lines(struct buf *out, const struct client_list *own,
+    const struct client_options *o, const struct source *s)
 {
 	char n[24];
 
+	line(out, own, "Content-Type",
+	    o->type != NULL ? o->type : "application/octet-stream");
 	if (!s->has_size)
 		return;
 	(void)snprintf(n, sizeof(n), "%llu", (unsigned long long)s->size);
@@ -241,9 +244,7 @@ request_head(
 		(void)buf_printf(&r->http, "Host: %.*s\r\n", SLICE_FMT(host));
 	line(&r->http, own, "User-Agent", "tolsey-client/" PACKAGE_VERSION);
 	if (o->reqmod) {
-		line(&r->http, own, "Content-Type",
-		    o->type != NULL ? o->type : "application/octet-stream");
-		length_line(&r->http, own, s);
+		entity_lines(&r->http, own, o, s);
 	}
 	own_lines(&r->http, own);
 	(void)buf_append_str(&r->http, "\r\n");
@@ -256,9 +257,7 @@ response_head(
 	const struct client_list *own = &o->response_header;
 
 	(void)buf_append_str(&r->http, "HTTP/1.1 200 OK\r\n");
-	line(&r->http, own, "Content-Type",
-	    o->type != NULL ? o->type : "application/octet-stream");
-	length_line(&r->http, own, s);
+	entity_lines(&r->http, own, o, s);
 	own_lines(&r->http, own);
 	(void)buf_append_str(&r->http, "\r\n");
 }

@@ -45,13 +45,11 @@ ctl_not_ready(struct ctl *c)
 static void
 got_start(struct ctl *c, const struct msg_start *m)
 {
-	struct msg_text no = { "cannot drop privileges" };
-
 	log_init("ctl", LOG_INFO);
 	c->sandbox = m->sandbox;
 	if (privdrop(m->uid, m->gid, 0) == 0)
 		return;
-	(void)chan_queue(c->parent, MSG_REFUSED, &no, -1);
+	chan_refuse(c->parent, "cannot drop privileges");
 	(void)event_base_loopbreak(c->base);
 }
 
@@ -63,12 +61,12 @@ confine(struct ctl *c)
 		.off = c->sandbox == MSG_SANDBOX_OFF };
 	struct sandbox_report r = { 0 };
 	struct msg_ready ready = { 0 };
-	struct msg_text no = { "" };
+	char why[MSG_TEXT_MAX] = "";
 
-	if (sandbox_enter(&box, &r, no.text, sizeof(no.text)) != 0 ||
+	if (sandbox_enter(&box, &r, why, sizeof(why)) != 0 ||
 	    (c->sandbox == MSG_SANDBOX_REQUIRE &&
-		sandbox_demand(ROLE_CTL, &r, no.text, sizeof(no.text)) != 0)) {
-		(void)chan_queue(c->parent, MSG_REFUSED, &no, -1);
+		sandbox_demand(ROLE_CTL, &r, why, sizeof(why)) != 0)) {
+		chan_refuse(c->parent, why);
 		(void)event_base_loopbreak(c->base);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "base/list.h"
+#include "base/log.h"
 #include "ipc/wire.h"
 
 #define CHAN_SNDBUF (1 << 20)
@@ -252,6 +253,17 @@ chan_queue(struct chan *c, uint16_t type, const void *payload, int fd)
 		return keep(c, type, payload, fd);
 	rc = chan_send(c, type, payload, fd);
 	return rc == CHAN_AGAIN ? keep(c, type, payload, fd) : rc;
+}
+
+void
+chan_refuse(struct chan *parent, const char *why)
+{
+	struct msg_text t;
+
+	memset(&t, 0, sizeof(t));
+	(void)str_copy_clean(t.text, sizeof(t.text), slice_of(why), "");
+	(void)chan_queue(parent, MSG_REFUSED, &t, -1);
+	log_error("refused", "why=%s", LOG_Q(slice_of(why)));
 }
 
 void

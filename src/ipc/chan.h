@@ -61,6 +61,11 @@ enum chan_sent chan_send_tail(struct chan *c, uint16_t type,
  */
 enum chan_sent chan_queue(
     struct chan *c, uint16_t type, const void *payload, int fd);
+/*
+ * To the parent (MSG_REFUSED): this process cannot begin, and why. The parent
+ * shows it to the operator; it is logged here as well.
+ */
+void chan_refuse(struct chan *parent, const char *why);
 /* Called each time the channel takes messages again after CHAN_AGAIN. */
 void chan_on_writable(struct chan *c, void (*fn)(void *ctx, struct chan *c));
 

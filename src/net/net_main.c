@@ -76,18 +76,6 @@ finish(struct net *n, int status)
 	(void)event_base_loopbreak(n->base);
 }
 
-/* The parent hears why and shows it to the operator. */
-static void
-refuse(struct net *n, const char *why)
-{
-	struct msg_text t;
-
-	memset(&t, 0, sizeof(t));
-	(void)str_copy(t.text, sizeof(t.text), slice_of(why));
-	(void)chan_queue(n->parent, MSG_REFUSED, &t, -1);
-	log_error("refused", "why=%s", LOG_Q(slice_of(why)));
-}
-
 /* The bytes of a sealed memfd, NUL-terminated; NULL when it is not one. */
 static char *
 read_all(int fd, size_t max, size_t *len)
@@ -133,13 +121,13 @@ make_set(struct net *n)
 	struct service_set *set;
 
 	if (n->conf == NULL) {
-		refuse(n, "no configuration was received");
+		chan_refuse(n->parent, "no configuration was received");
 		return NULL;
 	}
 	conf_errors_init(&err);
 	set = service_set_new(n->modules, n->conf, &err);
 	if (set == NULL)
-		refuse(n, buf_cstr(&err.text));
+		chan_refuse(n->parent, buf_cstr(&err.text));
 	else if (take_template(n, set) == -1)
 		service_set_unref(&set);
 	conf_errors_free(&err);
@@ -179,7 +167,7 @@ make_tls(struct net *n, struct tls_ctx **out)
 	forget_tls_files(n);
 	if (*out != NULL)
 		return 0;
-	refuse(n, why);
+	chan_refuse(n->parent, why);
 	return -1;
 }
 
@@ -296,13 +284,13 @@ got_conf(struct net *n, const struct msg_conf *m, int fd)
 
 	(void)m;
 	if (text == NULL) {
-		refuse(n, "the configuration cannot be read");
+		chan_refuse(n->parent, "the configuration cannot be read");
 		return;
 	}
 	conf_errors_init(&err);
 	c = conf_parse_dump((struct slice){ text, len }, &err);
 	if (c == NULL) {
-		refuse(n, buf_cstr(&err.text));
+		chan_refuse(n->parent, buf_cstr(&err.text));
 	} else {
 		conf_unref(&n->conf);
 		n->conf = c;
@@ -322,12 +310,13 @@ got_template(struct net *n, int fd)
 	char *text = read_all(fd, BLOCKPAGE_MAX, &len);
 
 	if (text == NULL) {
-		refuse(n, "block.html cannot be read or is over 64 KiB");
+		chan_refuse(
+		    n->parent, "block.html cannot be read or is over 64 KiB");
 		return;
 	}
 	if (blockpage_check_template(
 		(struct slice){ text, len }, why, sizeof(why)) == -1) {
-		refuse(n, why);
+		chan_refuse(n->parent, why);
 		free(text);
 		return;
 	}
@@ -359,7 +348,7 @@ got_module(struct net *n, const struct msg_name *m, int fd)
 	if (registry_find(n->modules, name) != NULL)
 		return;
 	if (registry_load(n->modules, name, fd, why, sizeof(why)) == -1)
-		refuse(n, why);
+		chan_refuse(n->parent, why);
 }
 
 /* ---- what belongs to the process ---- */
@@ -376,7 +365,7 @@ got_start(struct net *n, const struct msg_start *m)
 	(void)snprintf(name, sizeof(name), "net%u", m->instance);
 	log_init(n->role == ROLE_CHECK ? "check" : name, LOG_INFO);
 	if (privdrop(m->uid, m->gid, 0) == -1) {
-		refuse(n, "cannot drop privileges");
+		chan_refuse(n->parent, "cannot drop privileges");
 		finish(n, EXIT_FAILURE);
 	}
 }
@@ -429,7 +418,7 @@ got_listener(struct net *n, const struct msg_listener *m, int fd)
 	}
 	if (listener_add(&n->listeners, &n->conns, fd,
 		m->kind == LISTENER_ICAPS, name) == -1)
-		refuse(n, "cannot listen");
+		chan_refuse(n->parent, "cannot listen");
 }
 
 static void
@@ -463,7 +452,7 @@ confine(struct net *n, struct msg_ready *ready)
 	if (sandbox_enter(&box, &r, why, sizeof(why)) != 0 ||
 	    (n->sandbox == MSG_SANDBOX_REQUIRE &&
 		sandbox_demand(ROLE_NET, &r, why, sizeof(why)) != 0)) {
-		refuse(n, why);
+		chan_refuse(n->parent, why);
 		return -1;
 	}
 	sandbox_log(ROLE_NET, &r);
@@ -496,7 +485,7 @@ begin_serving(struct net *n)
 	    conn_pool_init(&n->conns, n->base, &n->core) == -1 ||
 	    (n->scanport = scanport_new(n->base, &n->core)) == NULL ||
 	    configure_connections(n, tls) == -1) {
-		refuse(n, "out of memory");
+		chan_refuse(n->parent, "out of memory");
 		finish(n, EXIT_FAILURE);
 		return;
 	}

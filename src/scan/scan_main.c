@@ -60,16 +60,10 @@ finish(struct scan *s, int status)
 	(void)event_base_loopbreak(s->base);
 }
 
-/* The parent hears why and shows it to the operator. */
 static void
 refuse(struct scan *s, const char *why)
 {
-	struct msg_text t;
-
-	memset(&t, 0, sizeof(t));
-	(void)str_copy_clean(t.text, sizeof(t.text), slice_of(why), "");
-	(void)chan_queue(s->parent, MSG_REFUSED, &t, -1);
-	log_error("refused", "why=%s", LOG_Q(slice_of(why)));
+	chan_refuse(s->parent, why);
 	finish(s, EXIT_FAILURE);
 }
 

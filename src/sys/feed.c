@@ -175,6 +175,14 @@ feed_own_log(struct parent *p)
 		log_set_fd(LOG_EVENTS, fd);
 }
 
+void
+feed_logs_anew(struct parent *p)
+{
+	feed_own_log(p);
+	children_send_logs(p);
+	generation_send_logs(p);
+}
+
 int
 feed_logs(struct parent *p, const struct feed *f)
 {

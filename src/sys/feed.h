@@ -30,4 +30,6 @@ int feed_template(const struct feed *f, const struct conf *c, char *why,
 bool feed_syslog_changed(struct parent *p);
 /* Our own event log, as configured now. */
 void feed_own_log(struct parent *p);
+/* Opens all logs anew, for us and for every child. */
+void feed_logs_anew(struct parent *p);
 #endif

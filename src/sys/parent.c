@@ -125,14 +125,6 @@ on_hup(evutil_socket_t sig, short what, void *ctx)
 }
 
 static void
-reopen_logs(struct parent *p)
-{
-	feed_own_log(p);
-	children_send_logs(p);
-	generation_send_logs(p);
-}
-
-static void
 on_usr1(evutil_socket_t sig, short what, void *ctx)
 {
 	struct parent *p = ctx;
@@ -141,7 +133,7 @@ on_usr1(evutil_socket_t sig, short what, void *ctx)
 	(void)what;
 	if (!p->serving)
 		return;
-	reopen_logs(p);
+	feed_logs_anew(p);
 	log_notice("logs-reopened", "by=USR1");
 }
 
@@ -183,7 +175,7 @@ each_second(evutil_socket_t fd, short what, void *ctx)
 	if (!p->serving)
 		return;
 	if (feed_syslog_changed(p)) {
-		reopen_logs(p);
+		feed_logs_anew(p);
 		log_notice("logs-reopened", "by=\"a new syslog\"");
 	}
 	generation_watch(p);

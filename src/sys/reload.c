@@ -61,21 +61,13 @@ needs_new_nets(const struct conf *a, const struct conf *b)
 }
 
 static void
-reopen_logs(struct parent *p)
-{
-	feed_own_log(p);
-	children_send_logs(p);
-	generation_send_logs(p);
-}
-
-static void
 apply(struct parent *p)
 {
 	struct conf *old = p->conf;
 
 	p->conf = p->next_conf;
 	p->next_conf = NULL;
-	reopen_logs(p);
+	feed_logs_anew(p);
 	parent_raise_files(p->conf);
 	children_raise_files(p);
 	log_notice("reconfigured", "generation=%u", p->conf->generation);
@@ -111,7 +103,7 @@ refused(struct parent *p, const char *why)
 		parent_finish(p, EX_CONFIG);
 		return;
 	}
-	reopen_logs(p);
+	feed_logs_anew(p);
 	while (slice_next(&rest, '\n', &line))
 		if (line.len > 0)
 			log_error(

@@ -12,7 +12,7 @@
 static bool
 is_blank(struct slice s)
 {
-	return mime_trim(s).len == 0;
+	return slice_trim_folded(s).len == 0;
 }
 
 static struct slice

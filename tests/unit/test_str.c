@@ -196,6 +196,48 @@ texts(void **state)
 	assert_false(str_is_text(S("\xe2\x82")));
 }
 
+static void
+assert_param(struct slice *rest, const char *name, const char *value)
+{
+	struct slice n, v;
+
+	assert_true(slice_next_param(rest, &n, &v));
+	assert_true(slice_eq(n, slice_of(name)));
+	assert_true(slice_eq(v, slice_of(value)));
+}
+
+/* A semicolon within quotes, an escaped quote, a folded line. */
+static void
+cuts_parameters(void **state)
+{
+	struct slice n, v,
+	    rest = slice_of(
+		"form-data; name=\"a;b\";\r\n filename = \"c\\\"d;\" ;x;y=z=1");
+
+	(void)state;
+	assert_param(&rest, "form-data", "");
+	assert_param(&rest, "name", "\"a;b\"");
+	assert_param(&rest, "filename", "\"c\\\"d;\"");
+	assert_param(&rest, "x", "");
+	assert_param(&rest, "y", "z=1");
+	assert_false(slice_next_param(&rest, &n, &v));
+	rest = slice_of("a=\"never closed; b=c");
+	assert_param(&rest, "a", "\"never closed; b=c");
+	assert_int_equal(rest.len, 0);
+}
+
+static void
+reads_hex_digits(void **state)
+{
+	(void)state;
+	assert_int_equal(str_hex_digit('0'), 0);
+	assert_int_equal(str_hex_digit('a'), 10);
+	assert_int_equal(str_hex_digit('F'), 15);
+	assert_int_equal(str_hex_digit('g'), -1);
+	assert_int_equal(str_hex_digit('/'), -1);
+	assert_int_equal(str_hex_digit('\0'), -1);
+}
+
 int
 main(void)
 {
@@ -210,6 +252,8 @@ main(void)
 		cmocka_unit_test(texts),
 		cmocka_unit_test(finds_nearest),
 		cmocka_unit_test(formats),
+		cmocka_unit_test(cuts_parameters),
+		cmocka_unit_test(reads_hex_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define BLANKS " \t\r\n"
 #define MAX_PIECES 32
 #define BODY_LOOK ((size_t)8192)
 
@@ -15,25 +14,9 @@ is_one_of(char c, const char *set)
 }
 
 static struct slice
-skip(struct slice s, size_t n)
-{
-	return (struct slice){ s.p + n, s.len - n };
-}
-
-static struct slice
 upto(struct slice s, size_t n)
 {
 	return (struct slice){ s.p, n };
-}
-
-struct slice
-mime_trim(struct slice s)
-{
-	while (s.len > 0 && is_one_of(s.p[0], BLANKS))
-		s = skip(s, 1);
-	while (s.len > 0 && is_one_of(s.p[s.len - 1], BLANKS))
-		s.len--;
-	return s;
 }
 
 bool
@@ -48,7 +31,7 @@ mime_line(struct slice *rest, struct slice *line)
 	*line = upto(*rest, n);
 	if (n + 1 < rest->len && rest->p[n] == '\r' && rest->p[n + 1] == '\n')
 		n++;
-	*rest = skip(*rest, n < rest->len ? n + 1 : n);
+	*rest = slice_skip(*rest, n < rest->len ? n + 1 : n);
 	return true;
 }
 
@@ -68,38 +51,13 @@ mime_next_field(struct slice *rest, struct slice *name, struct slice *value)
 		colon = slice_find(line, ':');
 		if (colon <= 0)
 			continue;
-		*name = mime_trim(upto(line, (size_t)colon));
+		*name = slice_trim_folded(upto(line, (size_t)colon));
 		while (is_folded(*rest) && mime_line(rest, &more))
 			line.len = (size_t)(more.p + more.len - line.p);
-		*value = mime_trim(skip(line, (size_t)colon + 1));
+		*value = slice_trim_folded(slice_skip(line, (size_t)colon + 1));
 		return true;
 	}
 	return false;
-}
-
-bool
-mime_next_param(struct slice *rest, struct slice *name, struct slice *value)
-{
-	size_t i = 0, eq = SIZE_MAX;
-	bool quoted = false;
-
-	if (rest->len == 0)
-		return false;
-	for (; i < rest->len && (quoted || rest->p[i] != ';'); i++) {
-		if (rest->p[i] == '"')
-			quoted = !quoted;
-		else if (rest->p[i] == '\\' && quoted && i + 1 < rest->len)
-			i++;
-		else if (rest->p[i] == '=' && eq == SIZE_MAX)
-			eq = i;
-	}
-	*name = mime_trim(upto(*rest, eq < i ? eq : i));
-	*value = SLICE_NONE;
-	if (eq < i)
-		*value =
-		    mime_trim((struct slice){ rest->p + eq + 1, i - eq - 1 });
-	*rest = skip(*rest, i < rest->len ? i + 1 : i);
-	return true;
 }
 
 struct slice
@@ -107,7 +65,7 @@ mime_token(struct slice value)
 {
 	struct slice name = SLICE_NONE, v;
 
-	(void)mime_next_param(&value, &name, &v);
+	(void)slice_next_param(&value, &name, &v);
 	return name;
 }
 
@@ -129,15 +87,6 @@ mime_unquote(struct slice v, char *out, size_t max)
 	return n;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* charset'language'text with %41, or only the text. */
 static size_t
 decode_extended(struct slice v, bool first, char *out, size_t max)
@@ -147,12 +96,13 @@ decode_extended(struct slice v, bool first, char *out, size_t max)
 
 	for (int quotes = 0; first && quotes < 2; quotes++)
 		if ((at = slice_find(v, '\'')) >= 0)
-			v = skip(v, (size_t)at + 1);
+			v = slice_skip(v, (size_t)at + 1);
 	for (size_t i = 0; i < v.len && n < max; i++) {
 		if (v.p[i] == '%' && i + 2 < v.len &&
-		    hex_digit(v.p[i + 1]) >= 0 && hex_digit(v.p[i + 2]) >= 0) {
-			out[n++] = (char)(hex_digit(v.p[i + 1]) * 16 +
-					  hex_digit(v.p[i + 2]));
+		    str_hex_digit(v.p[i + 1]) >= 0 &&
+		    str_hex_digit(v.p[i + 2]) >= 0) {
+			out[n++] = (char)(str_hex_digit(v.p[i + 1]) * 16 +
+					  str_hex_digit(v.p[i + 2]));
 			i += 2;
 		} else if (v.p[i] != '"') {
 			out[n++] = v.p[i];
@@ -168,7 +118,7 @@ is_extended(struct slice have, struct slice name, int *piece, bool *coded)
 	if (have.len <= name.len || !slice_case_has_prefix(have, name) ||
 	    have.p[name.len] != '*')
 		return false;
-	have = skip(have, name.len + 1);
+	have = slice_skip(have, name.len + 1);
 	*coded = have.len == 0;
 	*piece = -1;
 	if (have.len > 0 && have.p[have.len - 1] == '*') {
@@ -192,7 +142,7 @@ add_piece(struct slice value, struct slice name, int wanted, char *out,
 	bool coded;
 	int piece;
 
-	while (mime_next_param(&value, &have, &v)) {
+	while (slice_next_param(&value, &have, &v)) {
 		if (!is_extended(have, name, &piece, &coded) || piece != wanted)
 			continue;
 		*n += coded
@@ -218,7 +168,7 @@ mime_param(struct slice value, const char *cname, char *out, size_t max)
 		if (n > 0)
 			return n;
 	}
-	while (mime_next_param(&rest, &have, &v))
+	while (slice_next_param(&rest, &have, &v))
 		if (slice_case_eq(have, name))
 			return mime_unquote(v, out, max);
 	return 0;
@@ -234,7 +184,7 @@ mime_add_codings(
 	enum scan_coding c;
 
 	while (slice_next(&value, ',', &element)) {
-		element = mime_token(mime_trim(element));
+		element = mime_token(slice_trim_folded(element));
 		c = scan_coding_of(element);
 		if (element.len == 0 || c == SCAN_CODING_NONE)
 			continue;
@@ -311,7 +261,7 @@ is_packed(struct slice type)
 	for (size_t w = 0; w < COUNTOF(words); w++)
 		for (size_t i = 0; i < type.len; i++)
 			if (slice_case_has_prefix(
-				skip(type, i), slice_of(words[w])))
+				slice_skip(type, i), slice_of(words[w])))
 				return true;
 	return false;
 }
@@ -371,7 +321,8 @@ looks_like_head(struct slice raw)
 			continue;
 		colon = slice_find(line, ':');
 		if (colon <= 0 || is_folded(line) ||
-		    !is_field_name(mime_trim(upto(line, (size_t)colon))))
+		    !is_field_name(
+			slice_trim_folded(upto(line, (size_t)colon))))
 			return false;
 	}
 	return true;
@@ -397,7 +348,7 @@ mime_head_declared(struct mime_head *h, struct slice types)
 	memset(h, 0, sizeof(*h));
 	h->is_head = true;
 	while (mime_line(&types, &type))
-		take_type(h, mime_trim(type));
+		take_type(h, slice_trim_folded(type));
 }
 
 /* ---- boundaries ---- */
@@ -449,14 +400,14 @@ loose_value(struct slice s)
 	struct slice rest, name, v;
 	ptrdiff_t semi;
 
-	s = rest = mime_trim(s);
-	if (s.len > 0 && s.p[0] == '"' && mime_next_param(&rest, &name, &v))
+	s = rest = slice_trim_folded(s);
+	if (s.len > 0 && s.p[0] == '"' && slice_next_param(&rest, &name, &v))
 		s.len -= rest.len;
 	else if ((semi = slice_find(s, ';')) >= 0)
 		s.len = (size_t)semi;
 	if (s.len > 0 && s.p[s.len - 1] == ';')
 		s.len--;
-	return mime_trim(s);
+	return slice_trim_folded(s);
 }
 
 /* Whatever stands behind the word and '='. */
@@ -470,11 +421,11 @@ add_loose(struct mime_boundaries *b, struct slice type)
 	for (size_t i = 0; i + sizeof(word) - 1 <= type.len; i++) {
 		if (strncasecmp(type.p + i, word, sizeof(word) - 1) != 0)
 			continue;
-		rest = skip(type, i);
+		rest = slice_skip(type, i);
 		eq = slice_find(rest, '=');
 		if (eq < 0)
 			return;
-		add_value(b, loose_value(skip(rest, (size_t)eq + 1)));
+		add_value(b, loose_value(slice_skip(rest, (size_t)eq + 1)));
 		i += (size_t)eq;
 	}
 }
@@ -488,7 +439,7 @@ mime_boundaries(struct mime_boundaries *b, struct slice type)
 
 	if (type.len == 0)
 		return;
-	while (mime_next_param(&rest, &name, &v))
+	while (slice_next_param(&rest, &name, &v))
 		if (slice_case_eq(name, SLICE_LIT("boundary")))
 			add_value(b, v);
 	n = mime_param(type, "boundary", text, sizeof(text));

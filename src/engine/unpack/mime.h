@@ -23,16 +23,8 @@ bool mime_line(struct slice *rest, struct slice *line);
  */
 bool mime_next_field(
     struct slice *rest, struct slice *name, struct slice *value);
-/* Without blanks and line ends around it. */
-struct slice mime_trim(struct slice s);
 /* "Text/HTML; charset=x" gives "Text/HTML". */
 struct slice mime_token(struct slice value);
-/*
- * The next parameter of "token; name=value; name="quoted; value"". The value
- * keeps its quotes. The first is the token itself, without a value.
- */
-bool mime_next_param(
-    struct slice *rest, struct slice *name, struct slice *value);
 /* A value without quotes and the backslashes before quotes. Returns its length,
  * cut to max. */
 size_t mime_unquote(struct slice value, char *out, size_t max);

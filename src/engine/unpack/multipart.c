@@ -212,7 +212,8 @@ multipart_next(struct multipart *m, struct multipart_part *p)
 		} else {
 			m->over = true;
 		}
-		if (p->kind == MULTIPART_PART || mime_trim(p->whole).len > 0)
+		if (p->kind == MULTIPART_PART ||
+		    slice_trim_folded(p->whole).len > 0)
 			return true;
 	}
 	return false;

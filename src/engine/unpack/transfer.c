@@ -28,21 +28,6 @@ put(struct out *o, unsigned int byte)
 	return o->n == ROOM ? flush(o) : DECODE_OK;
 }
 
-static struct slice
-skip(struct slice s, size_t n)
-{
-	return (struct slice){ s.p + n, s.len - n };
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* n hex digits at s.p, or -1. */
 static int
 hex_value(struct slice s, size_t n)
@@ -52,7 +37,7 @@ hex_value(struct slice s, size_t n)
 	if (s.len < n)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		int d = hex_digit(s.p[i]);
+		int d = str_hex_digit(s.p[i]);
 
 		if (d < 0)
 			return -1;
@@ -102,7 +87,7 @@ json_escape(struct slice s, unsigned int *value, size_t *used)
 		return what_is('/', value);
 	case 'u':
 		*used = 6;
-		return what_is(hex_value(skip(s, 2), 4), value);
+		return what_is(hex_value(slice_skip(s, 2), 4), value);
 	default:
 		return TRANSFER_OTHER;
 	}
@@ -150,7 +135,7 @@ transfer_digit(struct slice s, unsigned int *value, size_t *used)
 		return json_escape(s, value, used);
 	case '%':
 		*used = 3;
-		return what_is(hex_value(skip(s, 1), 2), value);
+		return what_is(hex_value(slice_skip(s, 1), 2), value);
 	case '&':
 		return html_escape(s, value, used);
 	default:
@@ -262,7 +247,7 @@ transfer_base64(struct slice in, decode_sink sink, void *ctx)
 	enum transfer_what what;
 	size_t used;
 
-	for (; in.len > 0 && rc == DECODE_OK; in = skip(in, used)) {
+	for (; in.len > 0 && rc == DECODE_OK; in = slice_skip(in, used)) {
 		used = 0;
 		if (nbits == 0 && (rc = plain_groups(&o, &in)) != DECODE_OK)
 			return rc;
@@ -310,13 +295,13 @@ transfer_quoted_printable(struct slice in, decode_sink sink, void *ctx)
 	size_t used;
 	int v;
 
-	for (; in.len > 0 && rc == DECODE_OK; in = skip(in, used)) {
+	for (; in.len > 0 && rc == DECODE_OK; in = slice_skip(in, used)) {
 		used = 1;
 		if (in.p[0] != '=') {
 			rc = put(&o, (unsigned char)in.p[0]);
 			continue;
 		}
-		v = hex_value(skip(in, 1), 2);
+		v = hex_value(slice_skip(in, 1), 2);
 		if (v >= 0) {
 			used = 3;
 			rc = put(&o, (unsigned int)v);
@@ -339,13 +324,13 @@ transfer_percent(
 	size_t used;
 	int v;
 
-	for (; in.len > 0 && rc == DECODE_OK; in = skip(in, used)) {
+	for (; in.len > 0 && rc == DECODE_OK; in = slice_skip(in, used)) {
 		used = 1;
 		v = (unsigned char)in.p[0];
 		if (v == '+' && plus_is_blank) {
 			v = ' ';
-		} else if (v == '%' && hex_value(skip(in, 1), 2) >= 0) {
-			v = hex_value(skip(in, 1), 2);
+		} else if (v == '%' && hex_value(slice_skip(in, 1), 2) >= 0) {
+			v = hex_value(slice_skip(in, 1), 2);
 			used = 3;
 		}
 		rc = put(&o, (unsigned int)v);
