@@ -5,20 +5,27 @@ in turn; then every target with what was measured. README.md explains. From the
 environment:
 
   LOADS     names of loads and trials (loads.py, trials.py; patterns) [all]
+  PART      I/N: the I-th of N parts of them that take about as long
   PEERS     of these only (tolsey clamav clamd echo raw) [all]
   ROUNDS    how often each is run on each [3]; 9 for a verdict
   SCALE     how much longer than usual each one runs [1]
   DATABASE  a folder of signatures, instead of the generated large set
   LARGE_MB  size of that one in memory [400]
   BENCH     short: some ratios only, in 40 s, with status 1 when they are bad
-  RESULTS   folder of the results [tests/bench/results]
+  RESULTS   folder of the results [tests/bench/results]; NAME.json: that file,
+            and what is in it already is kept
+
+INT and TERM end it with what has been measured until then. Status 1: something
+was not measured, or went wrong (a process ended, a report of a sanitizer).
 """
 import fnmatch
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
+import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,41 +35,63 @@ sys.dont_write_bytecode = True
 import gauge
 import generator
 import loads
+import plan
 import report
+import results
 import servers
 import short
-import targets
 import tolsey
 import trials
 
 
+class Stopped(BaseException):
+    """By a signal."""
+
+
 class Bench:
-    def __init__(self, rounds=3, scale=1.0, large_mb=400, database=None,
-                 peers=()):
+    def __init__(self, schedule, large_mb=400, database=None, kept=None):
+        """kept: a run to which this one adds."""
         self.build = tolsey.find_build()
-        self.rounds, self.scale, self.peers = rounds, scale, peers
-        self.results = targets.Results()
-        self.trial_names = list(trials.ROWS)
+        self.plan = schedule
+        self.scale, self.peers = schedule.scale, schedule.peers
+        self.now = (None, 0)  # the load or trial, and its round
         self.dir = tempfile.mkdtemp(prefix="tolsey-bench-")
         os.chmod(self.dir, 0o755)
         self.temp = servers.make_temp()
-        self.raws, self.broken = {}, {}
-        self.fleet = None
-        self.databases = servers.sets(self.dir, self.build, large_mb, database)
-        self.fleet = servers.Fleet(self.databases)
-        self.about = dict(gauge.machine())
-        self.about.update(gauge.versions(tolsey.stage(self.build)[0]))
-        self.about.update({
-            "rounds": rounds,
+        self.raws, self.fleet, self.this = {}, None, results.Run()
+        try:
+            self.databases = servers.sets(self.dir, self.build, large_mb,
+                                          database)
+            self.fleet = servers.Fleet(self.databases)
+            self.this = results.Run(self._about(large_mb, database))
+            if kept:
+                self.this.join(kept)
+        except BaseException:
+            self.close()
+            raise
+
+    def _about(self, large_mb, database):
+        about = dict(gauge.machine())
+        about.update(gauge.versions(tolsey.stage(self.build)[0]))
+        about.update({
+            "rounds": self.plan.rounds, "scale": self.scale,
+            "sanitizers": "yes" if tolsey.sanitized() else "no",
             "large set": database or "generated, %d MB" % large_mb,
             "left out": ", ".join("%s (needs %s)" % x for x in
                                   self.fleet.lacking.items()) or "nothing"})
+        return about
+
+    @property
+    def results(self):
+        return self.this.results
 
     def close(self):
-        if self.fleet:
-            self.fleet.drop_all()
         for raw in self.raws.values():
             raw.close()
+        self.raws = {}
+        if self.fleet:
+            self.fleet.drop_all()
+            self.note_faults("at the end")
         for folder in (self.dir, self.temp):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -71,6 +100,13 @@ class Bench:
 
     def __exit__(self, *_):
         self.close()
+
+    def note_faults(self, name):
+        """What the servers have suffered since they were last asked."""
+        found = self.fleet.faults()
+        if found:
+            self.this.broken[name] = "; ".join(
+                filter(None, [self.this.broken.get(name)] + found))
 
     def raw(self, size, tuned=False):
         if (size, tuned) not in self.raws:
@@ -100,24 +136,33 @@ class Bench:
 
     def measure(self, load):
         """In turn, so that all see the same weather."""
-        asked = [p for p in load.peers
-                 if not self.peers or loads.split(p)[0] in self.peers]
+        asked = [p for p in load.peers if self.plan.wants(p)]
         for peer in asked:  # start them before the first is measured
             if not peer.startswith("raw"):
                 self.fleet.get(loads.split(peer)[0], load.size,
                                **load.server_options(peer))
-        for i in range(self.rounds):
+        first = self.results.next_round(load.name)
+        for i in range(self.plan.rounds):
             order = asked if i % 2 == 0 else asked[::-1]
             for peer in order:
-                row = self.once(load, peer)
+                row = (self.once(load, peer)
+                       if self.plan.due(load.name, peer, i) else None)
                 if row is not None:
-                    self.results.add(load.name, peer, row)
+                    self.results.add(load.name, peer, row, first + i)
+
+    def due(self, peer):
+        """Whether a trial is to look at it in this round."""
+        return self.plan.wants(peer) and self.plan.due(
+            self.now[0], peer, self.now[1])
 
     def trial(self, name):
         # they measure hundreds of answers each, and take their time
-        for i in range(self.rounds if self.rounds >= 9 else 1):
+        rounds = self.plan.rounds
+        first = self.results.next_round(name)
+        for i in range(rounds if rounds >= 9 else 1):
+            self.now = (name, i)
             for peer, row in trials.ROWS[name](self, i).items():
-                self.results.add(name, peer, row)
+                self.results.add(name, peer, row, first + i)
 
 
 def raise_limits():
@@ -142,9 +187,10 @@ def chosen(words):
     return out
 
 
-def run(bench, names):
-    for name in names:
-        print("... %s" % name, file=sys.stderr, flush=True)
+def run(bench, keep):
+    """keep: called after each load with what there is."""
+    for name in bench.plan.names:
+        bench.plan.begins(name)
         try:
             if name in loads.ROWS:
                 bench.measure(loads.ROWS[name])
@@ -152,27 +198,81 @@ def run(bench, names):
                 bench.trial(name)
         except Exception as error:  # the others are worth having
             traceback.print_exc()
-            bench.broken[name] = "%s: %s" % (type(error).__name__, error)
+            bench.this.broken[name] = "%s: %s" % (type(error).__name__, error)
+        bench.note_faults(name)
+        bench.plan.ended(name)
+        keep()
+
+
+def stop(number, _frame):
+    """The first signal ends it; while it ends, others do nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stopped(signal.Signals(number).name)
+
+
+def part(names, word, rounds, scale, peers):
+    try:
+        i, n = (int(x) for x in word.split("/"))
+        if not 1 <= i <= n:
+            raise ValueError
+    except ValueError:
+        sys.exit("PART: I/N, as in 2/4")
+    return plan.Plan(names, rounds, scale, peers).part(i, n)
+
+
+def where(value):
+    """(name without an end, what is there already or None)."""
+    value = value or os.path.join(HERE, "results")
+    if not value.endswith(".json"):
+        return os.path.join(value, time.strftime("%Y%m%d-%H%M%S")), None
+    return value[:-5], results.load(value) if os.path.exists(value) else None
+
+
+def measure(bench, name, measured_only):
+    """All of it, until the end or a signal; kept in any case."""
+    broken = bench.this.broken
+    try:
+        try:
+            run(bench, lambda: bench.this.save(name, measured_only))
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            bench.close()
+    except Stopped as by:
+        broken["stopped"] = "by %s; what follows was not measured" % by
+    except BaseException as error:
+        broken["ended"] = "%s: %s" % (type(error).__name__, error)
+        traceback.print_exc()
+    bench.this.save(name, measured_only)
+    print(report.text(bench.this, bench.this.judged(measured_only)), end="")
+    print("kept as %s.txt and .json" % name)
+    return 1 if broken else 0
 
 
 def main():
     env = os.environ
     if env.get("BENCH") == "short":
         return short.main(Bench)
-    names = chosen(env.get("LOADS", "").split())
-    raise_limits()
     # make passes those that were not given as empty ones
-    with Bench(int(env.get("ROUNDS") or 3), float(env.get("SCALE") or 1),
-               int(env.get("LARGE_MB") or 400), env.get("DATABASE"),
-               env.get("PEERS", "").split()) as bench:
-        run(bench, names)
-        judged = [t.judge(bench.results) for t in targets.ROWS]
-        if env.get("LOADS"):
-            judged = [j for j in judged if j["value"] is not None]
-        print(report.text(bench, judged), end="")
-        folder = env.get("RESULTS") or os.path.join(HERE, "results")
-        print("kept as %s.txt and .json" % report.save(bench, judged, folder))
-        return 1 if bench.broken else 0
+    names = chosen(env.get("LOADS", "").split())
+    how = (int(env.get("ROUNDS") or 3), float(env.get("SCALE") or 1),
+           env.get("PEERS", "").split())
+    if env.get("PART"):
+        names = part(names, env["PART"], *how)
+    raise_limits()
+    name, kept = where(env.get("RESULTS"))
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        bench = Bench(plan.Plan(names, *how), int(env.get("LARGE_MB") or 400),
+                      env.get("DATABASE"), kept)
+    except results.Differ as differ:
+        sys.exit("RESULTS: %s.json was not measured alike: %s" % (
+            name, differ))
+    except Stopped as by:
+        sys.exit("stopped by %s; nothing was measured" % by)
+    return measure(bench, name, bool(env.get("LOADS") or env.get("PART")))
 
 
 if __name__ == "__main__":

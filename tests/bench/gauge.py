@@ -26,15 +26,7 @@ def cpu_us(roots):
 
 def pss_mb(roots):
     """Memory of all processes below roots; what they share counts once."""
-    total = 0
-    for pid in (p for root in roots for p in tolsey.tree(root)):
-        try:
-            with open("/proc/%d/smaps_rollup" % pid) as f:
-                total += sum(int(x.split()[1]) for x in f
-                             if x.startswith("Pss:"))
-        except OSError:
-            pass
-    return total / 1024
+    return tolsey.pss_mb(p for root in roots for p in tolsey.tree(root))
 
 
 class Peak:

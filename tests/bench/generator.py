@@ -3,8 +3,10 @@
 flat rows: one name, one number."""
 import json
 import os
+import re
 import select
 import subprocess
+import tempfile
 
 import gauge
 
@@ -12,13 +14,28 @@ import gauge
 PATIENCE = 180
 
 
+def reports(text):
+    """What the sanitizers have written into it, and of asserts."""
+    return [line.strip() for line in text.splitlines() if re.search(
+        "(Address|Leak|UndefinedBehavior)Sanitizer:|: runtime error: |"
+        "Assertion .* failed", line)]
+
+
 def _line(process, what):
     ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
     line = process.stdout.readline() if ready else ""
     if not line:
         process.kill()
-        raise RuntimeError("%s: no answer" % what)
+        process.wait()
+        raise RuntimeError("%s: no answer%s" % (what, _said(process.errors)))
     return line
+
+
+def _said(errors):
+    """The end of what a program has written to its standard error."""
+    errors.seek(0)
+    text = errors.read().strip()
+    return ": " + text[-2000:] if text else ""
 
 
 class Run:
@@ -29,12 +46,14 @@ class Run:
     def __init__(self, build, target, options, roots):
         first = "--rate" in options and os.getuid() == 0
         self.roots = roots
+        errors = tempfile.TemporaryFile("w+", errors="replace")
         self.process = subprocess.Popen(
             [os.path.join(build, "src", "tolsey-client"), "--bench", "--json",
              "--gate", "-u", target] + [str(x) for x in options], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, bufsize=1,
+            stderr=errors, bufsize=1,
             preexec_fn=(lambda: os.nice(-10)) if first else None)
+        self.process.errors = errors
         self._expect("ready")
 
     def _expect(self, word):
@@ -58,8 +77,9 @@ class Run:
         self.process.stdin.close()
         # 2: an answer was wrong, which the row says
         if self.process.wait(PATIENCE) not in (0, 2):
-            raise RuntimeError("the client ended with %d" %
-                               self.process.returncode)
+            raise RuntimeError("the client ended with %d%s" % (
+                self.process.returncode, _said(self.process.errors)))
+        self.process.errors.close()
         return flat(raw, cpu, pss)
 
 
@@ -111,11 +131,13 @@ class Raw:
     tolsey's workers set it."""
 
     def __init__(self, build, database, temp, tuned=False):
+        errors = tempfile.TemporaryFile("w+", errors="replace")
         self.process = subprocess.Popen(
             [os.path.join(build, "tests", "bench", "rawscan"), "-t", temp,
              database], text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, bufsize=1,
+            stdout=subprocess.PIPE, stderr=errors, bufsize=1,
             env=dict(os.environ, **(TUNED if tuned else {})))
+        self.process.errors = errors
         if _line(self.process, "rawscan").strip() != "ready":
             raise RuntimeError("rawscan does not load " + database)
         self.pss_mb = gauge.pss_mb([self.process.pid])
@@ -131,5 +153,10 @@ class Raw:
                 "decode_us": raw["decode_us"], "errors": 0, "faults": {}}
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait(30)
+        """Also one that a signal has ended, or that is busy."""
+        try:
+            self.process.stdin.close()
+            self.process.wait(3)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()

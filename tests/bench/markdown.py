@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
-"""markdown.py RESULT.json ...: the results of one or several runs (that did not
-measure the same) as tables for README.md, on standard output."""
-import json
+"""markdown.py [--any] RESULT.json ...: the results of one or several runs as
+tables for README.md, on standard output. --any: also of other programs or
+another machine."""
 import os
 import sys
 
@@ -11,7 +11,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "integration", "lib")]
 sys.dont_write_bytecode = True
 
 import report
-import targets
+import results as kept
 import trials
 
 PEERS = ("tolsey", "clamav", "clamd", "echo", "raw", "raw-tuned")
@@ -35,15 +35,13 @@ def cell(results, load, peer):
 
 
 def main():
-    results, about = targets.Results(), {}
-    for name in sys.argv[1:]:
-        with open(name) as f:
-            run = json.load(f)
-        about.update(run["about"])
-        for row in run["results"]:
-            for one in row["rounds"]:
-                results.add(row["load"], row["server"], one)
-    print("; ".join("%s: %s" % x for x in about.items()) + "\n")
+    names = [x for x in sys.argv[1:] if x != "--any"]
+    try:
+        run = kept.joined(names, anything="--any" in sys.argv)
+    except kept.Differ as differ:
+        sys.exit("markdown.py: not measured alike: %s" % differ)
+    results = run.results
+    print("; ".join("%s: %s" % x for x in run.about.items()) + "\n")
     print("CPU us (answers/s, p99 ms), medians:\n")
     print("| load | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
@@ -58,8 +56,7 @@ def main():
     print("\n```")
     print("\n".join(report.trials(results, list(trials.ROWS))))
     print("```\n\n| target | limit | measured | rounds | |\n|---|---|---|---|---|")
-    for target in targets.ROWS:
-        j = target.judge(results)
+    for j in run.judged():
         spread = "" if j["value"] is None else "%.3g to %.3g (%d)" % (
             j["lowest"], j["highest"], j["rounds"])
         print("| %s | %s %g %s | %s | %s | %s |" % (

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception
-"""The results as text and as JSON."""
-import json
-import os
+"""The results as text."""
 import statistics
-import time
+
+import trials as trial_rows
 
 # heading, name in a row, how it is printed
 COLUMNS = (("answers/s", "per_s", "%.0f"), ("MB/s", "mb_s", "%.1f"),
@@ -33,9 +32,8 @@ def median(rows, name):
 
 def _ratio(results, load, peer):
     _, plus, variant = peer.partition("+")
-    raws = results.rounds(load, "raw" + plus + variant)
-    pairs = [row["cpu_us"] / raw["cpu_us"] for row, raw in zip(
-        results.rounds(load, peer), raws)]
+    pairs = [row["cpu_us"] / raw["cpu_us"] for row, raw in results.pairs(
+        load, peer, "raw" + plus + variant)]
     return "%.2f" % statistics.median(pairs) if pairs else ""
 
 
@@ -56,8 +54,8 @@ def table(results, apart):
                 cells.append("" if value is None else form % value)
         costs = [r["cpu_us"] for r in rows]
         out.append("%-24s %-12s " % (load, peer) + " ".join(
-            "%9s" % c for c in cells) + "   %.1f-%.1f" % (
-                min(costs), max(costs)))
+            "%9s" % c for c in cells) + "   %.1f-%.1f (%d)" % (
+                min(costs), max(costs), len(costs)))
         faults = {}
         for row in rows:
             for name, n in row.get("faults", {}).items():
@@ -101,29 +99,14 @@ def verdicts(judged):
     return out
 
 
-def text(bench, judged):
-    out = ["%s: %s" % pair for pair in bench.about.items()]
-    out += [""] + table(bench.results, bench.trial_names)
-    more = trials(bench.results, bench.trial_names)
+def text(run, judged):
+    out = ["%s: %s" % pair for pair in run.about.items()]
+    out += [""] + table(run.results, trial_rows.ROWS)
+    more = trials(run.results, trial_rows.ROWS)
     if more:
         out += ["", "trials"] + more
     if judged:
         out += [""] + verdicts(judged)
-    if bench.broken:
-        out += [""] + ["NOT MEASURED %s: %s" % x for x in
-                       bench.broken.items()]
+    if run.broken:
+        out += [""] + ["WENT WRONG %s: %s" % x for x in run.broken.items()]
     return "\n".join(out) + "\n"
-
-
-def save(bench, judged, folder):
-    os.makedirs(folder, exist_ok=True)
-    name = os.path.join(folder, time.strftime("%Y%m%d-%H%M%S"))
-    rows = [{"load": load, "server": peer, "rounds": rounds}
-            for (load, peer), rounds in bench.results.rows.items()]
-    with open(name + ".json", "w") as f:
-        json.dump({"about": bench.about, "results": rows, "targets": judged},
-                  f, indent=1)
-        f.write("\n")
-    with open(name + ".txt", "w") as f:
-        f.write(text(bench, judged))
-    return name

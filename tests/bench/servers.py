@@ -9,12 +9,16 @@ import subprocess
 import tempfile
 
 import gendb
+import generator
 import samples
 import tolsey
 from tap import wait_for
 
 LIB = "/usr/lib/x86_64-linux-gnu/c_icap"
 LIMIT = "400M"
+# Counters of tolsey that stay 0 where nothing is wrong with it.
+FAULTS = ("tolsey_workers_lost_total", "tolsey_child_restarts_total",
+          "tolsey_ipc_violations_total")
 SERVICES = """<Service avscan>
 </Service>
 <Service echo>
@@ -67,12 +71,24 @@ class Tolsey(tolsey.Tolsey):
     def roots(self):
         return [self.pid]
 
+    def faults(self):
+        """What did not happen to it in the service of its clients."""
+        found = generator.reports(self.stderr())
+        if self.process.poll() is not None:
+            return found + ["tolseyd ended with %d" % self.process.returncode]
+        try:
+            numbers = self.metrics()
+        except OSError as error:
+            return found + ["no metrics: %s" % error]
+        return found + ["%s %d" % (name, n) for name, n in numbers.items()
+                        if n and name.startswith(FAULTS)]
+
     def end(self, timeout):
         """What heavy objects are left is not waited for: a second TERM."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(3)
+                self.process.wait(1)
             except subprocess.TimeoutExpired:
                 pass
         return super().end(timeout)
@@ -152,8 +168,13 @@ class CIcap(tolsey.Server):
             with open(self.path("ctl"), "w") as f:
                 f.write("clamav:dbreload")  # a line end makes it another
 
+    def faults(self):
+        code = self.process.poll()
+        return [] if code is None else ["%s ended with %d" % (self.label,
+                                                              code)]
+
     def close(self):
-        self.end(10)
+        self.end(3)  # it waits for heavy objects that nobody wants
         self.remove()
         shutil.rmtree(self.temp, ignore_errors=True)
 
@@ -176,11 +197,19 @@ class Clamd:
         self.process = subprocess.Popen(
             ["clamd", "--config-file=" + config], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: os.path.exists(self.socket), 120, "clamd")
+        try:
+            wait_for(lambda: os.path.exists(self.socket), 120, "clamd")
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def pid(self):
         return self.process.pid
+
+    def faults(self):
+        code = self.process.poll()
+        return [] if code is None else ["clamd ended with %d" % code]
 
     def _said(self):
         with open(self.log, errors="replace") as f:
@@ -233,6 +262,8 @@ class Fleet:
 
     def __init__(self, databases):
         self.databases, self.running, self.lacking = databases, {}, missing()
+        self.known = set()  # (server, fault) that have been told
+        self.of_ended = []
 
     def get(self, peer, size="tiny", **how):
         """None for a peer that is not installed."""
@@ -257,20 +288,39 @@ class Fleet:
     def drop(self, peer, size="tiny", **how):
         server = self.running.pop((peer, size, tuple(sorted(how.items()))),
                                   None)
-        if server:
-            server.close()
+        self._close(server)
 
     def drop_clamd(self, size):
         """Once nobody uses it."""
-        server = self.running.pop(("clamd itself", self.databases[size]), None)
-        if server:
-            server.close()
+        self._close(self.running.pop(
+            ("clamd itself", self.databases[size]), None))
 
     def drop_all(self):
         # a clamd after the c-icap that uses it
         while self.running:
             key = next((k for k in self.running if k[0] != "clamd itself"),
                        None) or next(iter(self.running))
-            server = self.running.pop(key)
-            if server:
-                server.close()
+            self._close(self.running.pop(key))
+
+    def _close(self, server):
+        """A complaint is kept: the others are to be closed as well."""
+        if not server:
+            return
+        self.of_ended += self._new(server)
+        try:
+            server.close()
+        except (Exception, AssertionError) as error:
+            self.of_ended.append("%s at its end: %s" % (
+                type(server).__name__.lower(), error))
+
+    def _new(self, server):
+        new = [f for f in server.faults() if (id(server), f) not in self.known]
+        self.known.update((id(server), f) for f in new)
+        return ["%s: %s" % (type(server).__name__.lower(), f) for f in new]
+
+    def faults(self):
+        """What went wrong with servers since this was last asked."""
+        found, self.of_ended = self.of_ended, []
+        for server in filter(None, self.running.values()):
+            found += self._new(server)
+        return found

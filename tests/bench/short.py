@@ -6,6 +6,7 @@ import sys
 import time
 
 import loads
+import plan
 import tolsey
 
 ROUNDS = 3
@@ -26,13 +27,12 @@ ROWS = (
 
 
 def verdict(bench, load, our, their, limit):
-    ours = bench.results.rounds(load, our)
-    theirs = bench.results.rounds(load, their)
+    pairs = bench.results.pairs(load, our, their)
     case = "bench/%s-%s-against-%s" % (load, our, their)
-    if not theirs:
+    if not pairs:
         return "skip %s # needs %s" % (
             case, bench.fleet.lacking.get(their, "a server"))
-    ratios = sorted(a["cpu_us"] / b["cpu_us"] for a, b in zip(ours, theirs))
+    ratios = sorted(a["cpu_us"] / b["cpu_us"] for a, b in pairs)
     # the best round: a neighbour can make any of them worse, none better
     word = "ok" if ratios[0] <= limit else "not ok"
     return "%s %s # CPU x %.2f to %.2f, at most %.2f" % (
@@ -54,13 +54,16 @@ def main(make):
     begin = time.monotonic()
     os.environ.setdefault("LC_ALL", "C")
     lines = []
-    with make(ROUNDS, 0.4) as bench:
-        for name in dict.fromkeys(row[0] for row in ROWS):
+    names = list(dict.fromkeys(row[0] for row in ROWS))
+    with make(plan.Plan(names, ROUNDS, 0.4)) as bench:
+        for name in names:
             load = loads.ROWS[name]
             load.peers = [p for p in load.peers if any(
                 row[0] == name and p in row for row in ROWS)]
             bench.measure(load)
         lines = [verdict(bench, *row) for row in ROWS] + [no_errors(bench)]
+    lines.append("not ok bench/no-process-ended # %r" % bench.this.broken
+                 if bench.this.broken else "ok bench/no-process-ended")
     for line in lines:
         print(line)
     print("# %.0f s" % (time.monotonic() - begin))

@@ -113,12 +113,7 @@ class CIcap:
         return [p for p in tolsey.tree(self.process.pid) if tolsey.alive(p)]
 
     def pss(self):
-        total = 0
-        for pid in self.processes():
-            with open("/proc/%d/smaps_rollup" % pid) as f:
-                total += sum(int(x.split()[1]) for x in f
-                             if x.startswith("Pss:"))
-        return total / 1024
+        return tolsey.pss_mb(self.processes())
 
     def close(self):
         mine = self.processes()

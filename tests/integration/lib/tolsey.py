@@ -105,6 +105,19 @@ def program(pid):
         return ""
 
 
+def pss_mb(pids):
+    """Memory of these processes; what they share counts once."""
+    total = 0
+    for pid in pids:
+        try:
+            with open("/proc/%d/smaps_rollup" % pid) as f:
+                total += sum(int(x.split()[1]) for x in f
+                             if x.startswith("Pss:"))
+        except OSError:
+            pass
+    return total / 1024
+
+
 def fds(pid):
     try:
         return {n: os.readlink("/proc/%d/fd/%s" % (pid, n))
@@ -400,15 +413,7 @@ class Tolsey(Server):
 
     def pss(self):
         """MB of memory of all its processes; what they share counts once."""
-        total = 0
-        for pid in self.processes():
-            try:
-                with open("/proc/%d/smaps_rollup" % pid) as f:
-                    total += sum(int(x.split()[1]) for x in f
-                                 if x.startswith("Pss:"))
-            except OSError:
-                pass
-        return total / 1024
+        return pss_mb(self.processes())
 
     def kill(self, pid, number=signal.SIGKILL):
         check(pid in self.processes(), "%d is not a process of it" % pid)
