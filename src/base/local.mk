@@ -6,6 +6,7 @@ src_libbase_a_SOURCES = src/base/check.h src/base/check.c src/base/str.h src/bas
   src/base/scan.h src/base/scan.c src/base/scan_opts.def src/base/metrics.def src/base/metrics.h src/base/metrics.c
 src_libbase_a_SOURCES += src/base/sigfile.h src/base/sigfile.c
 src_libbase_a_SOURCES += src/base/addr.h src/base/addr.c
+src_libbase_a_SOURCES += src/base/prio.h src/base/prio.c
 BASE_LIBS = src/libbase.a $(CRYPTO_LIBS)
 if HAVE_CMOCKA
 BASE_TESTS = tests/unit/test_str tests/unit/test_buf tests/unit/test_arena tests/unit/test_clock tests/unit/test_timerq tests/unit/test_outcome \

@@ -123,6 +123,16 @@ sandbox(struct buf *out, const struct msg_status *s)
 }
 
 static int
+priority(struct buf *out, const struct msg_status *s)
+{
+	if (s->fixed_priority == 0)
+		return 0;
+	return buf_append_str(out,
+	    "priority     fixed: long scans do not step back (no "
+	    "CAP_SYS_NICE)\n");
+}
+
+static int
 processes(struct buf *out, const struct msg_status *s)
 {
 	int rc = 0;
@@ -199,6 +209,7 @@ status_text(
 	    (unsigned long long)m->spool_disk_bytes);
 	rc |= cache(out, m);
 	rc |= sandbox(out, s);
+	rc |= priority(out, s);
 	rc |= processes(out, s);
 	rc |= outcomes(out, m);
 	return rc == 0 ? 0 : -1;
@@ -331,6 +342,8 @@ status_json(
 	    out, text(s->last_reload_error, sizeof(s->last_reload_error)));
 	rc |= buf_append_str(out, ",");
 	rc |= json_sandbox(out, s);
+	rc |= buf_printf(out, "\"fixed_priority\":%s,",
+	    s->fixed_priority != 0 ? "true" : "false");
 	rc |= json_processes(out, s);
 	rc |= buf_append_str(out, "\"metrics\":");
 	rc |= metrics_json(out, m);

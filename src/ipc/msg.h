@@ -138,6 +138,10 @@ struct msg_yield {
 	struct msg_worker worker;
 	uint32_t on; /* 1: its scan gives way to others, 0: no longer */
 };
+struct msg_priority {
+	int32_t pid; /* of a worker of that loader */
+	uint32_t gives_way;
+};
 struct msg_lost {
 	struct msg_worker worker;
 	int32_t signal;   /* that ended it, 0 = exited */
@@ -195,6 +199,7 @@ struct msg_status {
 	uint64_t last_reload_wall_us; /* when one last ended, 0: none yet */
 	char last_reload_error[MSG_TEXT_MAX]; /* "": it succeeded */
 	uint32_t sandbox;                     /* enum msg_sandbox */
+	uint32_t fixed_priority; /* 1: what gives way could not come back */
 	uint32_t confined[MSG_NCONFINED]; /* as of sandbox/protections.def */
 	struct msg_status_child children[24];
 };

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,15 +12,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/prio.h"
 #include "ipc/chan.h"
 #include "scan/jail.h"
 #include "scan/worker.h"
 
 #define MAX_SLOTS 1024
 #define MAX_NETS 64
-#define RETRY_US 1000000 /* a worker could not even start */
-/* Of workers that give way: a tenth of the time beside a normal one. */
-#define YIELD_NICE 10
+#define RETRY_US 1000000  /* a worker could not even start */
 #define RETIRE_US 1000000 /* a worker has so long to see its channel closed */
 #define FORK_PAUSE_US ((uint64_t)5000) /* at least, between the first forks */
 #define FORK_PAUSE_MAX_US ((uint64_t)200000)
@@ -322,17 +320,20 @@ leave(struct slot *s, bool at_once)
 	fill(net_of(s));
 }
 
-/* What was lowered can be raised again only where RLIMIT_NICE permits it. */
+/*
+ * The nice value is the parent's business: what was lowered can be raised
+ * again only with a right that is not for this process. In this order, since
+ * the one must not undo the other (prio.h).
+ */
 static void
 yield(struct slot *s, bool on)
 {
-	struct rlimit r;
+	struct loader *l = s->l;
 
-	if (getrlimit(RLIMIT_NICE, &r) != 0 || r.rlim_cur < 20)
-		return;
-	if (setpriority(PRIO_PROCESS, (id_t)s->pid, on ? YIELD_NICE : 0) != 0)
+	if (prio_long_slices(s->pid, on) != 0)
 		log_debug("yield", "slot=%u why=%s", s->dir.slot,
 		    LOG_Q(slice_of(strerror(errno))));
+	l->ops.priority(l->ops.ctx, s->pid, on);
 }
 
 static void

@@ -9,6 +9,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "engine/engine.h"
 #include "ipc/msg.h"
@@ -29,6 +30,8 @@ struct loader_conf {
 struct loader_ops {
 	void (*served)(void *ctx); /* the first workers have been forked */
 	void (*idle)(void *ctx);   /* it drains, and no worker is left */
+	/* A worker is to have a lower priority, or the usual one again. */
+	void (*priority)(void *ctx, pid_t pid, bool gives_way);
 	void *ctx;
 };
 /* NULL: no memory. */

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/prio.h"
 #include "conf/conf.h"
 #include "ipc/chan.h"
 #include "sandbox/privdrop.h"
@@ -84,7 +85,6 @@ static void
 got_start(struct scan *s, const struct msg_start *m)
 {
 	char name[16];
-	struct rlimit nice_back = { 20, 20 };
 	uint64_t keep = 0;
 
 	s->start = *m;
@@ -92,8 +92,8 @@ got_start(struct scan *s, const struct msg_start *m)
 	(void)snprintf(name, sizeof(name), "scan%u", m->instance);
 	log_init(name, LOG_INFO);
 	raise_descriptors();
-	/* so that workers that gave way may come back to normal */
-	(void)setrlimit(RLIMIT_NICE, &nice_back);
+	/* what serves goes first, until this has loaded */
+	(void)prio_long_slices(0, true);
 	/* until it is confined; then at most the second of them is left */
 	if (m->sandbox != MSG_SANDBOX_OFF)
 		keep = CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_CHROOT);
@@ -354,6 +354,7 @@ serve(struct scan *s)
 
 	if (!s->ready)
 		return;
+	(void)prio_long_slices(0, false);
 	c = worker_conf(s);
 	loader_serve(s->loader, &c);
 }
@@ -427,6 +428,15 @@ on_served(void *ctx)
 }
 
 static void
+on_priority(void *ctx, pid_t pid, bool gives_way)
+{
+	struct scan *s = ctx;
+	struct msg_priority m = { .pid = pid, .gives_way = gives_way };
+
+	(void)chan_queue(s->parent, MSG_PRIORITY, &m, -1);
+}
+
+static void
 on_idle(void *ctx)
 {
 	finish(ctx, EXIT_SUCCESS);
@@ -444,9 +454,10 @@ on_flush(evutil_socket_t fd, short what, void *ctx)
 static int
 init(struct scan *s)
 {
-	struct loader_ops ops = {
-		.served = on_served, .idle = on_idle, .ctx = s
-	};
+	struct loader_ops ops = { .served = on_served,
+		.idle = on_idle,
+		.priority = on_priority,
+		.ctx = s };
 	struct timeval second = { 1, 0 };
 
 	s->base = event_base_new();
@@ -490,6 +501,9 @@ main(int argc, char *argv[])
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)sigaction(SIGINT, &ignore, NULL);
 	(void)sigaction(SIGHUP, &ignore, NULL);
+	(void)sigaction(SIGTTOU, &ignore, NULL);
+	/* by this the parent knows our workers (MSG_PRIORITY) */
+	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_NAME, "tolsey-scan", 0, 0, 0);
 	if (init(&s) != 0) {
 		fprintf(

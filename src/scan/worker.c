@@ -234,7 +234,7 @@ static int
 reset_signals(void)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE,
-		SIGUSR1, SIGUSR2 };
+		SIGUSR1, SIGUSR2, SIGTTOU };
 	struct sigaction deflt = { .sa_handler = SIG_DFL };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigset_t none;

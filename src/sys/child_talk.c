@@ -169,6 +169,7 @@ send_status(struct child *c, uint64_t number)
 	memcpy(s.last_reload_error, p->last_reload_error,
 	    sizeof(s.last_reload_error));
 	s.sandbox = (uint32_t)p->first->sandbox;
+	s.fixed_priority = !priority_can_change();
 	memcpy(s.confined, p->confined, sizeof(s.confined));
 	add_processes(p, &s);
 	(void)chan_queue(c->chan, MSG_STATUS, &s, -1);

@@ -5,18 +5,15 @@
  * serving and says so.
  */
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "sandbox/privdrop.h"
 #include "sys/backoff.h"
 #include "sys/dbwatch.h"
 #include "sys/notify.h"
@@ -25,7 +22,6 @@
 #include "sys/proc.h"
 
 #define NEVER UINT64_MAX
-#define LOAD_NICE 10 /* of a loader, until it has loaded */
 #define RETIRED_MARGIN_MS 30000
 
 static void
@@ -167,42 +163,6 @@ take_over(struct loader *l)
 	generation_ended_load(p, true, "loaded");
 }
 
-/* ---- loading must not slow down what serves ---- */
-
-/* As an ordinary user one can give way for ever only. */
-static bool
-may_come_back(int priority)
-{
-	struct rlimit r;
-
-	if (capability_has(CAP_SYS_NICE))
-		return true;
-	return getrlimit(RLIMIT_NICE, &r) == 0 &&
-	       (int64_t)r.rlim_cur >= 20 - priority;
-}
-
-static void
-give_way(struct loader *l)
-{
-	int usual = getpriority(PRIO_PROCESS, 0);
-
-	if (may_come_back(usual))
-		l->gives_way = setpriority(PRIO_PROCESS, (id_t)l->pid,
-				   usual + LOAD_NICE) == 0;
-}
-
-static void
-come_back(struct loader *l)
-{
-	int usual = getpriority(PRIO_PROCESS, 0);
-
-	if (l->gives_way &&
-	    setpriority(PRIO_PROCESS, (id_t)l->pid, usual) == -1)
-		log_warn(
-		    "priority", "why=%s", LOG_Q(slice_of(strerror(errno))));
-	l->gives_way = false;
-}
-
 /* It has the signatures and proved them; it may have workers. */
 static void
 got_loaded(struct loader *l, const struct msg_loaded *m)
@@ -211,7 +171,7 @@ got_loaded(struct loader *l, const struct msg_loaded *m)
 
 	l->loaded = true;
 	l->info = *m;
-	come_back(l); /* its workers inherit it */
+	priority_of_loader(l, false); /* its workers inherit it */
 	(void)chan_queue(l->chan, MSG_SERVE, &none, -1);
 }
 
@@ -226,6 +186,8 @@ loader_message(void *ctx, struct chan *c, struct chan_msg *m)
 		got_loaded(l, m->payload);
 	else if (m->type == MSG_SERVING && l->loaded && !l->serving)
 		take_over(l);
+	else if (m->type == MSG_PRIORITY)
+		priority_of_worker(l, m->payload);
 	else if (m->type == MSG_REFUSED)
 		(void)str_copy(l->why, sizeof(l->why),
 		    (struct slice){
@@ -344,7 +306,7 @@ loader_begin(struct loader *l)
 	    chan_new(p->base, fds[0], ROLE_PARENT, ROLE_SCAN, &loader_ops, l);
 	if (l->pid == -1 || l->chan == NULL || event_add(l->timer, &tv) == -1)
 		return -1;
-	give_way(l);
+	priority_of_loader(l, true);
 	return feed_loader(l);
 }
 

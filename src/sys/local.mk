@@ -4,6 +4,7 @@ src_libsys_a_SOURCES = src/sys/proc.h src/sys/proc.c src/sys/listen.h src/sys/li
   src/sys/dbwatch.h src/sys/dbwatch.c src/sys/backoff.h src/sys/backoff.c \
   src/sys/parent.h src/sys/parent.c src/sys/open.c src/sys/reload.c \
   src/sys/confined.c src/sys/children.c src/sys/child_talk.c src/sys/generation.c src/sys/feed.c
+src_libsys_a_SOURCES += src/sys/priority.c
 src_libsys_a_SOURCES += src/sys/gen_when.c src/sys/memroom.h src/sys/memroom.c \
   src/sys/temproom.h src/sys/temproom.c
 src_libsys_a_SOURCES += src/sys/listeners.h src/sys/listeners.c src/sys/passed.h src/sys/passed.c src/sys/tickets.c src/sys/feed.h

@@ -15,6 +15,7 @@
  *   tickets.c     keys of TLS session tickets
  *   generation.c  loaders: load, take over, roll back
  *   confined.c    what confines the others, and what of it is missing
+ *   priority.c    who gives way to whom
  *   gen_when.c    when to load, and whether there is memory for it
  */
 #include <stdbool.h>
@@ -211,6 +212,14 @@ int confined_demand(const struct parent *p, const struct conf *c, char *err,
     size_t errlen) MUST_CHECK;
 /* A process of that kind says what it has. */
 void confined_set(struct parent *p, enum msg_confined kind, uint32_t have);
+
+/* priority.c */
+/* Whether what has given way can come back to the usual priority. */
+bool priority_can_change(void);
+void priority_say(void); /* where it cannot: once, to the log */
+void priority_of_loader(struct loader *l, bool gives_way);
+/* As that loader asks for one of its workers; for others nothing is done. */
+void priority_of_worker(const struct loader *l, const struct msg_priority *m);
 
 /* generation.c */
 void generation_begin(struct parent *p, const char *why);

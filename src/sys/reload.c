@@ -28,6 +28,7 @@ start_serving(struct parent *p)
 		return;
 	}
 	p->serving = true;
+	priority_say();
 	tickets_watch(p);
 	if (children_start(p) == -1) {
 		parent_say(p, "tolsey-net or tolsey-ctl was not found beside "

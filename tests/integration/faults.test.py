@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "lib"))
 
+import json
 import shutil
 import signal
 import socket
@@ -91,6 +92,31 @@ def clean(server, seconds=5):
 
 def outcome(server, word):
     return server.wait_access("outcome=" + word)
+
+
+def nice_of(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return int(f.read().rsplit(")", 1)[1].split()[16])
+
+
+@case(timeout=60)
+def long_scan_steps_back_and_returns():
+    s = tolsey.Tolsey()
+    try:
+        fixed = json.loads(s.control("status", "--json").stdout)[
+            "fixed_priority"]
+        text = s.control("status").stdout
+        eq("priority     fixed" in text, fixed, "status: %s" % text)
+        usual = nice_of(s.pid)
+        running = Running(s)
+        if not fixed:
+            wait_for(lambda: sorted(map(nice_of, s.scan_workers()))[-2:] ==
+                     [usual, min(usual + 10, 19)], 10, "the long scan alone steps back")
+        running.wait()
+        wait_for(lambda: all(nice_of(p) == usual for p in s.scan_workers()),
+                 5, "a worker did not return to its priority")
+    finally:
+        s.close()
 
 
 @case()

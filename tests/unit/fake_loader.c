@@ -82,10 +82,34 @@ load(struct chan_block *c, uint32_t generation)
 		(void)raise(SIGKILL);
 }
 
+/* For a worker of its own, and for one that it has no business with. */
+static void
+ask_for_priority(struct chan_block *c)
+{
+	struct msg_priority worker = { .gives_way = 1 };
+	struct msg_priority other = { getppid(), 1 };
+
+	worker.pid = fork();
+	if (worker.pid == 0)
+		for (;;)
+			(void)pause();
+	say(c, MSG_PRIORITY, &other);
+	say(c, MSG_PRIORITY, &(struct msg_priority){ getpid(), 1 });
+	say(c, MSG_PRIORITY, &(struct msg_priority){ 0, 1 });
+	say(c, MSG_PRIORITY, &worker);
+	if (acts("priority-back")) {
+		worker.gives_way = 0;
+		say(c, MSG_PRIORITY, &worker);
+	}
+}
+
 static void
 serve(struct chan_block *c)
 {
 	struct msg_none none = { 0 };
+
+	if (acts("priority") || acts("priority-back"))
+		ask_for_priority(c);
 
 	if (acts("die-asked"))
 		(void)raise(SIGKILL);
@@ -103,6 +127,7 @@ main(void)
 	struct chan_msg m;
 	struct msg_start start = { 0 };
 
+	(void)setpgid(0, 0);
 	if (chan_block_init(&c, CHANNEL_FD, ROLE_SCAN, ROLE_PARENT) != 0)
 		return 93;
 	while (chan_block_recv(&c, &m) == 1) {

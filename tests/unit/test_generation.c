@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -437,6 +438,60 @@ test_old_one_that_stays(void **state)
 	assert_int_equal(par.loaded.generation, was + 3);
 }
 
+/* The one child of a process that has one. */
+static pid_t
+child_of(pid_t pid)
+{
+	char path[64];
+	int child = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children",
+	    (int)pid, (int)pid);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return 0;
+	assert_int_equal(fscanf(f, "%d", &child), 1);
+	assert_int_equal(fclose(f), 0);
+	return child;
+}
+
+static int
+nice_of(pid_t pid)
+{
+	return getpriority(PRIO_PROCESS, (id_t)pid);
+}
+
+/* A loader has the priority of its workers changed, and of nobody else. */
+static void
+test_priority(void **state)
+{
+	int usual = nice_of(0);
+	pid_t child;
+
+	(void)state;
+	if (!priority_can_change()) {
+		print_message("skipped: no CAP_SYS_NICE\n");
+		skip();
+	}
+	act("priority");
+	(void)first_one();
+	if ((child = child_of(par.current->pid)) == 0) {
+		print_message("skipped: the kernel lists no children\n");
+		skip();
+	}
+	assert_int_equal(nice_of(child), usual + 10 < 19 ? usual + 10 : 19);
+	assert_int_equal(nice_of(par.current->pid), usual);
+	assert_int_equal(nice_of(0), usual);
+	(void)kill(child, SIGKILL);
+	act("priority-back");
+	begin();
+	child = child_of(par.current->pid);
+	assert_int_equal(nice_of(child), usual);
+	assert_int_equal(nice_of(par.current->pid), usual);
+	(void)kill(child, SIGKILL);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -454,6 +509,7 @@ main(void)
 		T(test_low_memory_stop_first),
 		T(test_low_memory_without_loader),
 		T(test_old_one_that_stays),
+		T(test_priority),
 	};
 
 	log_init("test", LOG_ERROR);

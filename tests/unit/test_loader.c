@@ -21,10 +21,12 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/prio.h"
 #include "conf/conf.h"
 #include "engine/engine.h"
 #include "engine/engine_db.h"
@@ -504,6 +506,65 @@ test_refused(void **state)
 	assert_int_equal(clean_up(state), 0);
 }
 
+/* The next word to the parent about priorities; others are skipped. */
+static struct msg_priority
+expect_priority(void)
+{
+	struct pollfd p = { .fd = fx.parent.fd, .events = POLLIN };
+	struct chan_msg m;
+
+	do {
+		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+		assert_int_equal(chan_block_recv(&fx.parent, &m), 1);
+	} while (m.type == MSG_SERVING);
+	assert_string_equal(msg_name(m.type), "PRIORITY");
+	return *(const struct msg_priority *)m.payload;
+}
+
+/* In ns, as the kernel has it; 0: it does not tell (before 6.12). */
+static uint64_t
+slice_of_time(pid_t pid)
+{
+	uint64_t attributes[6] = { 0 };
+
+	assert_int_equal(
+	    syscall(SYS_sched_getattr, pid, attributes, sizeof(attributes), 0),
+	    0);
+	return attributes[3];
+}
+
+/* The loader changes slices itself; for the rest it asks, with no right to. */
+static void
+test_yields(void **state)
+{
+	struct msg_yield y = { .on = 1 };
+	struct msg_priority p;
+	struct chan_block w;
+	uint64_t usual = slice_of_time(0);
+
+	(void)state;
+	meet(0, &w);
+	y.worker = fx.id;
+	for (y.on = 1; y.on <= 1; y.on--) {
+		assert_int_equal(
+		    chan_block_send(&fx.nets[0], MSG_YIELD, &y, SLICE_NONE, -1),
+		    0);
+		p = expect_priority();
+		assert_int_equal(p.gives_way, y.on);
+		assert_true(p.pid != fx.pid);
+		assert_int_equal(getpgid(p.pid), fx.pid);
+		assert_int_equal(getpriority(PRIO_PROCESS, (id_t)p.pid),
+		    getpriority(PRIO_PROCESS, 0));
+		if (usual != 0)
+			assert_int_equal(slice_of_time(p.pid),
+			    y.on ? PRIO_LONG_SLICE_NS : usual);
+	}
+	/* what it gained for others it does not keep for itself */
+	if (usual != 0)
+		assert_int_equal(slice_of_time(fx.pid), usual);
+	chan_block_free(&w);
+}
+
 /* Started as root, as in real life: loader and workers are somebody else. */
 static void
 test_drops_root(void **state)
@@ -546,6 +607,7 @@ main(void)
 		TEST(test_over_2_gib),
 		TEST(test_loader_killed),
 		TEST(test_net_again),
+		TEST(test_yields),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_drops_root),
 	};
