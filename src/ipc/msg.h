@@ -40,6 +40,8 @@ struct msg_none {
 struct msg_number {
 	uint64_t number;
 };
+/* Number of DRAIN: others take over, or the whole server ends. */
+enum { MSG_DRAIN_REPLACED, MSG_DRAIN_END };
 struct msg_ready {
 	uint32_t have; /* what confines it: bits of sandbox/protections.def */
 };

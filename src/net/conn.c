@@ -24,6 +24,7 @@
 #define CONN_FREE_MEMORY ((uint64_t)8192) /* of a request, not charged */
 #define CONN_KEEP ((size_t)4096) /* of a buffer, for the next request */
 #define DRAIN_HANDSHAKE_US 1000000
+#define LEAVERS_US 1000000
 #define KEEPALIVE_IDLE_S 120
 #define KEEPALIVE_INTERVAL_S 30
 #define KEEPALIVE_PROBES 4
@@ -613,6 +614,29 @@ conn_accept(struct conn_pool *p, int fd, const struct addr *peer, bool tls)
 
 /* ---- all of them ---- */
 
+/* Those that had ended their side at the last look already are closed. */
+static void
+on_leavers(struct timer *t)
+{
+	struct conn_pool *p = CONTAINER_OF(t, struct conn_pool, leavers);
+	struct conn *c, *next;
+
+	TAILQ_FOREACH_SAFE(c, &p->conns, link, next)
+	{
+		if (c->phase != CONN_OPEN || !c->peer_ended || c->tx == NULL ||
+		    outq_pending(&c->work->out) > 0)
+			continue;
+		if (c->leaving) {
+			log_info("client-has-left", "id=%s", c->tx->name);
+			conn_close(c, false);
+		} else {
+			c->leaving = true;
+		}
+	}
+	if (timer_arm(p->core->tq, t, clock_mono_us() + LEAVERS_US) == -1)
+		log_warn("no-memory", "for=timer");
+}
+
 int
 conn_pool_init(
     struct conn_pool *p, struct event_base *base, struct net_core *core)
@@ -624,6 +648,7 @@ conn_pool_init(
 	TAILQ_INIT(&p->kicked);
 	TAILQ_INIT(&p->starved);
 	TAILQ_INIT(&p->works);
+	timer_init(&p->leavers, on_leavers);
 	p->peers = peers_new();
 	p->read_buf = malloc(CONN_READ_SIZE);
 	p->kick = event_new(base, -1, EV_PERSIST, on_kick, p);
@@ -654,6 +679,7 @@ conn_pool_free(struct conn_pool *p)
 	struct conn_work *w;
 	struct conn *c;
 
+	timer_disarm(p->core->tq, &p->leavers);
 	while ((c = TAILQ_FIRST(&p->conns)) != NULL)
 		conn_close(c, true);
 	while ((w = TAILQ_FIRST(&p->works)) != NULL) {
@@ -683,4 +709,11 @@ conn_pool_drain(struct conn_pool *p)
 		else if (c->phase == CONN_OPEN && c->tx == NULL)
 			conn_kick(c); /* it ends soon, if nothing comes */
 	}
+}
+
+void
+conn_pool_end(struct conn_pool *p)
+{
+	if (!timer_armed(&p->leavers))
+		on_leavers(&p->leavers);
 }

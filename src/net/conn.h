@@ -38,9 +38,10 @@ struct conn_pool {
 	struct conn_work_list works; /* of connections that are idle now */
 	unsigned int nworks;
 	struct event *kick;
-	unsigned int count;  /* open sockets */
-	unsigned int served; /* those that were not refused */
-	char *read_buf;      /* CONN_READ_SIZE, shared by all */
+	struct timer leavers; /* see conn_pool_end() */
+	unsigned int count;   /* open sockets */
+	unsigned int served;  /* those that were not refused */
+	char *read_buf;       /* CONN_READ_SIZE, shared by all */
 };
 /*
  * Priorities of the loop: what processes say goes first, then connections, and
@@ -70,4 +71,10 @@ void conn_accept(
     struct conn_pool *p, int fd, const struct addr *peer, bool tls);
 /* Draining: idle connections end now, the others after their answer. */
 void conn_pool_drain(struct conn_pool *p);
+/*
+ * The server ends: whose client has ended its side gets a second for its
+ * answer. It has left, or is one that waits with half a connection, which
+ * nobody can tell before something is sent.
+ */
+void conn_pool_end(struct conn_pool *p);
 #endif

@@ -47,7 +47,9 @@ struct conn {
 	bool tls, served;
 	bool kicked, read_more, reading, writing, starved;
 	bool peer_ended, answered, ending;
-	bool bulk; /* steps back behind the others */
+	bool leaving; /* ends at the next look of the pool, unless it is
+			 answered */
+	bool bulk;    /* steps back behind the others */
 };
 
 const struct conf *conn_conf(const struct conn *c);

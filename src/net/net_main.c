@@ -513,8 +513,10 @@ check_only(struct net *n)
 }
 
 static void
-begin_drain(struct net *n)
+begin_drain(struct net *n, bool for_good)
 {
+	if (n->serving && for_good)
+		conn_pool_end(&n->conns);
 	if (n->draining || !n->serving)
 		return;
 	log_notice("draining", "connections=%u", n->conns.count);
@@ -617,7 +619,7 @@ from_parent(void *ctx, struct chan *c, struct chan_msg *m)
 			cache_forget(n->core.cache);
 		break;
 	case MSG_DRAIN:
-		begin_drain(n);
+		begin_drain(n, number->number == MSG_DRAIN_END);
 		break;
 	default:
 		break;

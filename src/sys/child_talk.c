@@ -322,7 +322,7 @@ children_send(
 void
 children_send_drain(struct parent *p)
 {
-	struct msg_number drain = { 0 };
+	struct msg_number drain = { MSG_DRAIN_END };
 	struct child *c;
 
 	TAILQ_FOREACH (c, &p->children, link)

@@ -272,7 +272,7 @@ children_standing_by(const struct parent *p)
 static void
 child_replace(struct child *c)
 {
-	struct msg_number drain = { 0 };
+	struct msg_number drain = { MSG_DRAIN_REPLACED };
 
 	c->replaced = true;
 	if (c->pid == 0)

@@ -51,7 +51,7 @@ class Run:
             [os.path.join(build, "src", "tolsey-client"), "--bench", "--json",
              "--gate", "-u", target] + [str(x) for x in options], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=errors, bufsize=1,
+            stderr=errors, bufsize=1, start_new_session=True,
             preexec_fn=(lambda: os.nice(-10)) if first else None)
         self.process.errors = errors
         self._expect("ready")
@@ -136,7 +136,7 @@ class Raw:
             [os.path.join(build, "tests", "bench", "rawscan"), "-t", temp,
              database], text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=errors, bufsize=1,
-            env=dict(os.environ, **(TUNED if tuned else {})))
+            start_new_session=True, env=dict(os.environ, **(TUNED if tuned else {})))
         self.process.errors = errors
         if _line(self.process, "rawscan").strip() != "ready":
             raise RuntimeError("rawscan does not load " + database)

@@ -52,6 +52,7 @@ def sets(folder, build, large_mb, own):
 
 class Tolsey(tolsey.Tolsey):
     """tolseyd with its defaults, but for logs and the number of connections."""
+    own_session = True
 
     def __init__(self, database, config="", workers=0):
         lines = ["LogLevel warn", "LogAccess off", "MaxConnections 25000",
@@ -101,6 +102,7 @@ class Tolsey(tolsey.Tolsey):
 
 class CIcap(tolsey.Server):
     """Debian's c-icap. engine: clamav, clamd, or None for echo."""
+    own_session = True
 
     def __init__(self, engine, database, threads=64, children=2, progress=False,
                  clamd=None):
@@ -196,7 +198,8 @@ class Clamd:
                 "LogFile " + self.log, "User root", ""]))
         self.process = subprocess.Popen(
             ["clamd", "--config-file=" + config], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True)
         try:
             wait_for(lambda: os.path.exists(self.socket), 120, "clamd")
         except BaseException:

@@ -229,6 +229,48 @@ def term_drains():
         s.close()
 
 
+def end_with_scan(leave, ms=4000):
+    """TERM while a scan is under way, after leave() was done to its client's
+    socket; gives the client and what the end took."""
+    s = tolsey.Tolsey(instead=tolsey.FAULTY_SCAN)
+    busy = s.client()
+    try:
+        body = b"FAULT:slow:%d " % ms
+        busy.send(respmod(preview=len(body), allow="204") +
+                  b"%x\r\n%s\r\n0; ieof\r\n\r\n" % (len(body), body))
+        wait_for(lambda: s.metric("scans_running") == 1, 5, "no scan")
+        time.sleep(0.5)
+        leave(busy.sock)
+        s.seen |= set(s.processes())
+        start = time.monotonic()
+        s.process.send_signal(signal.SIGTERM)
+        eq(s.process.wait(10), 0, "status")
+        return busy, time.monotonic() - start
+    finally:
+        s.close()
+
+
+@case()
+def term_gives_up_scans_that_nobody_waits_for():
+    _, took = end_with_scan(lambda sock: sock.close())
+    check(took < 3.5, "took %.1f s" % took)
+
+
+@case()
+def term_lets_half_a_connection_have_its_answer():
+    busy, took = end_with_scan(
+        lambda sock: sock.shutdown(socket.SHUT_WR), 1300)
+    eq(busy.read().status, 204, "answer")
+    check(took < 3, "took %.1f s" % took)
+
+
+@case()
+def term_waits_for_scans_of_those_that_are_there():
+    busy, took = end_with_scan(lambda sock: None)
+    eq(busy.read().status, 204, "answer")
+    check(took > 3, "took %.1f s" % took)
+
+
 @case()
 def second_term_ends_now():
     s = tolsey.Tolsey()

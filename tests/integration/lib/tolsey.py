@@ -177,6 +177,7 @@ NO_FILES = {"tolsey-net": "tests/faults/tolsey-net-no-files"}
 class Server:
     """What both servers have in common."""
     name = "server"
+    own_session = False  # so that a signal for the test's does not reach it
 
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="tolsey-test-")
@@ -242,7 +243,7 @@ class Server:
     def spawn(self, argv, passed=()):
         """passed: (name, listening socket) of each that is handed over as
         systemd does it."""
-        options = {}
+        options = {"start_new_session": self.own_session}
         if passed:
             numbers = tuple(range(3, 3 + len(passed)))
             # out of the way of the numbers that they get
@@ -254,7 +255,7 @@ class Server:
             argv = ["sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=%d LISTEN_FDNAMES=%s"
                     ' exec "$@"' % (len(passed), ":".join(
                         name for name, _ in passed)), "sh"] + argv
-            options = {"preexec_fn": place, "pass_fds": numbers}
+            options.update(preexec_fn=place, pass_fds=numbers)
         with open(self.path("stderr"), "ab") as err:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=err, stderr=err,
