@@ -15,6 +15,7 @@
 #include "engine/layers.h"
 #include "engine/looks.h"
 #include "engine/tripwire.h"
+#include "engine/wish.h"
 
 #define LIBRARY_MAX_LEN ((uint64_t)INT_MAX - 2)
 /*
@@ -225,7 +226,10 @@ engine_enter_worker(struct engine *e, const char *dir, uint64_t temp_max)
 		return -1;
 	(void)str_copy(e->temp.dir, sizeof(e->temp.dir), slice_of(dir));
 	e->temp.max = temp_max;
-	return tripwire_limit(dir, temp_max);
+	if (tripwire_limit(dir, temp_max) != 0)
+		return -1;
+	wish_below(dir);
+	return 0;
 }
 
 const struct engine_temp *
@@ -376,8 +380,10 @@ return_to_outer(struct engine *e, const struct outer *o)
 {
 	current = o->run;
 	engine_library.running = o->running;
-	if (o->run == NULL)
+	if (o->run == NULL) {
+		wish_forget();
 		return;
+	}
 	if (apply_limits(e, &o->limits) != 0 || apply_ms(e, o->ms) != 0)
 		scan_answer_incomplete(o->run->answer, OUTCOME_FAILED,
 		    "the limits cannot be set again");

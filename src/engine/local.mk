@@ -8,7 +8,9 @@ src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/engine_selftest.c src/engine/engine_db.h src/engine/engine_db.c \
   src/engine/prewarm.h src/engine/prewarm.c src/engine/charsets.def \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
-  src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c
+  src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c \
+  src/engine/tripwire_paths.c src/engine/paths.def src/engine/real.h \
+  src/engine/wish.h src/engine/wish.c
 src_libengine_a_SOURCES += src/engine/engine_clamav_load.c src/engine/engine_samples.h src/engine/engine_samples.c
 src_libengine_a_SOURCES += src/engine/layers.h src/engine/layers.c
 src_libengine_a_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS)
@@ -65,6 +67,12 @@ tests_unit_test_tripwire_SOURCES = tests/unit/test_tripwire.c
 tests_unit_test_tripwire_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_tripwire_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_tripwire_LDADD = src/libengine.a $(CMOCKA_LIBS) $(BASE_LIBS)
+check_PROGRAMS += tests/unit/test_wish
+TESTS += tests/unit/test_wish
+tests_unit_test_wish_SOURCES = tests/unit/test_wish.c
+tests_unit_test_wish_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(CLAMAV_CFLAGS)
+tests_unit_test_wish_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_wish_LDADD = $(ENGINE_LIBS) $(CMOCKA_LIBS) $(BASE_LIBS)
 endif
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_engine_load

@@ -20,8 +20,9 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/real.h"
+#include "engine/wish.h"
 
-#define WRAPPER __attribute__((visibility("default")))
 #define MAX_DEPTH 16
 
 static struct {
@@ -32,20 +33,12 @@ static struct {
 	uint64_t left; /* may be written before usage is looked at again */
 } tw;
 
-/* The C library's own function, looked up once per name. */
-#define REAL(name) \
-	static __typeof__(name) *real; \
-	if (real == NULL) \
-	real = (__typeof__(name) *)lookup(#name)
-
-typedef void (*any_fn)(void);
-
-static any_fn
-lookup(const char *name)
+real_fn
+real_lookup(const char *name)
 {
 	union {
 		void *p;
-		any_fn f;
+		real_fn f;
 	} u = { .p = dlsym(RTLD_NEXT, name) };
 
 	CHECK(u.p != NULL);
@@ -259,6 +252,9 @@ mkdir(const char *path, mode_t mode)
 	int rc;
 
 	REAL(mkdir);
+	if (tw.armed && wish_make(path, mode))
+		return 0;
+	wish_touch(path);
 	rc = real(path, mode);
 	if (rc != 0)
 		tripwire_trip("mkdir", errno);
@@ -303,6 +299,7 @@ WRAPPER int
 open(const char *path, int flags, ...)
 {
 	REAL(open);
+	wish_touch(path);
 	OPEN_BODY("open", real(path, flags, mode), flags);
 }
 
@@ -310,6 +307,7 @@ WRAPPER int
 open64(const char *path, int flags, ...)
 {
 	REAL(open64);
+	wish_touch(path);
 	OPEN_BODY("open", real(path, flags, mode), flags);
 }
 
@@ -317,6 +315,7 @@ WRAPPER int
 openat(int dir, const char *path, int flags, ...)
 {
 	REAL(openat);
+	wish_touch(path);
 	OPEN_BODY("openat", real(dir, path, flags, mode), flags);
 }
 
@@ -324,6 +323,7 @@ WRAPPER int
 openat64(int dir, const char *path, int flags, ...)
 {
 	REAL(openat64);
+	wish_touch(path);
 	OPEN_BODY("openat", real(dir, path, flags, mode), flags);
 }
 
@@ -333,6 +333,7 @@ fopen(const char *path, const char *mode)
 	FILE *f;
 
 	REAL(fopen);
+	wish_touch(path);
 	f = real(path, mode);
 	opened("fopen", f != NULL, mode[0] != 'r' || strchr(mode, '+') != NULL);
 	return f;
@@ -344,6 +345,7 @@ fopen64(const char *path, const char *mode)
 	FILE *f;
 
 	REAL(fopen64);
+	wish_touch(path);
 	f = real(path, mode);
 	opened("fopen", f != NULL, mode[0] != 'r' || strchr(mode, '+') != NULL);
 	return f;
@@ -360,6 +362,12 @@ opendir(const char *path)
 	DIR *dir;
 
 	REAL(opendir);
+	/* it is opened to be removed with all that is in it: nothing */
+	if (wish_drop(path)) {
+		errno = ENOENT;
+		return NULL;
+	}
+	wish_touch(path);
 	dir = real(path);
 	if (dir == NULL && errno != ENOENT)
 		tripwire_trip("opendir", errno);
@@ -420,6 +428,7 @@ lstat64(const char *path, struct stat64 *st)
 	int rc;
 
 	REAL(lstat64);
+	wish_touch(path);
 	rc = real(path, st);
 	if (rc != 0 && errno != ENOENT)
 		tripwire_trip("lstat", errno);

@@ -11,11 +11,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/real.h"
 #include "engine/tripwire.h"
 
 #if defined(__GLIBC__) && !defined(WITH_SANITIZERS)
-
-#define WRAPPER __attribute__((visibility("default")))
 
 /* glibc's own, exported under these names. */
 void *__libc_malloc(size_t len);

@@ -254,6 +254,54 @@ test_temp_dir_unusable(void **state)
 	engine_close(&e);
 }
 
+static struct timespec
+changed(const char *dir)
+{
+	struct stat st;
+
+	assert_int_equal(stat(dir, &st), 0);
+	return st.st_mtim;
+}
+
+static int
+entries(const char *dir)
+{
+	DIR *d = opendir(dir);
+	int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	assert_int_equal(closedir(d), 0);
+	return n;
+}
+
+/* A folder for each scan, where there is something to put into it. */
+static void
+test_temp_folder_when_needed(void **state)
+{
+	static const char page[] = "<html><head><title>x</title></head>"
+				   "<body><p>some text</p></body></html>";
+	struct engine *e = must_open(marker_db("tn", "*"));
+	struct timespec before, after;
+	struct scan_answer a;
+	int had;
+
+	(void)state;
+	had = entries(folder("work"));
+	before = changed(folder("work"));
+	a = scan(e, "harmless", 8);
+	assert_true(is_clean(&a));
+	after = changed(folder("work"));
+	assert_memory_equal(&before, &after, sizeof(before));
+	a = scan(e, page, sizeof(page) - 1);
+	assert_true(is_clean(&a));
+	after = changed(folder("work"));
+	assert_memory_not_equal(&before, &after, sizeof(before));
+	assert_int_equal(entries(folder("work")), had);
+	engine_close(&e);
+}
+
 static void
 test_temp_dir_full(void **state)
 {
@@ -528,6 +576,7 @@ main(void)
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_temp_dir_unusable),
+		cmocka_unit_test(test_temp_folder_when_needed),
 		cmocka_unit_test(test_temp_dir_full),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_timeout),
