@@ -19,7 +19,6 @@
 
 #define CONN_IN_MAX ((size_t)1 << 20)
 #define CONN_READS_PER_TURN 4
-#define CONN_MAX_REFUSED 256 /* beside those served; more hear nothing */
 #define CONN_MAX_IDLE_WORKS 64
 #define CONN_FREE_MEMORY ((uint64_t)8192) /* of a request, not charged */
 #define CONN_KEEP ((size_t)4096) /* of a buffer, for the next request */
@@ -581,13 +580,19 @@ set_socket_options(int fd)
 		    &rows[i].value, sizeof(rows[i].value));
 }
 
+bool
+conn_pool_is_full(const struct conn_pool *p)
+{
+	return p->count >= p->core->max_connections + p->core->max_refused;
+}
+
 void
 conn_accept(struct conn_pool *p, int fd, const struct addr *peer, bool tls)
 {
 	struct conn *c;
 
 	/* their answers are still going out: this one is not even heard */
-	if (p->count >= p->core->max_connections + CONN_MAX_REFUSED) {
+	if (conn_pool_is_full(p)) {
 		METRIC_INC(connections_refused_total);
 		log_notice("connection-dropped", "open=%u", p->count);
 		(void)close(fd);

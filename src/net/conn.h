@@ -67,6 +67,8 @@ int conn_pool_configure(struct conn_pool *p, struct tls_ctx *tls) MUST_CHECK;
  * Takes the socket over. Who may not use the server, or comes above a limit,
  * is answered 403 or 503 and closed.
  */
+/* No room even for one that would be refused. */
+bool conn_pool_is_full(const struct conn_pool *p);
 void conn_accept(
     struct conn_pool *p, int fd, const struct addr *peer, bool tls);
 /* Draining: idle connections end now, the others after their answer. */

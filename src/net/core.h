@@ -52,6 +52,7 @@ struct net_core {
 	struct slice server; /* "tolsey/0.1.0" */
 	/* what can be received at once; 0: as MaxConnections says */
 	uint64_t max_connections;
+	uint64_t max_refused; /* beside them, until they have their answer */
 	/*
 	 * By service: a body was longer than its Content-Length said, as no
 	 * proxy of HTTP sends it. What these clients announce is no size.

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "net/capacity.h"
 
 #define ACCEPTS_PER_TURN 16
 #define PAUSE_US 200000
@@ -64,6 +65,13 @@ on_acceptable(evutil_socket_t lfd, short what, void *ctx)
 
 	(void)what;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		/* descriptors are what they lack: let them wait */
+		if (l->pool->core->max_refused < CAPACITY_REFUSED &&
+		    conn_pool_is_full(l->pool)) {
+			errno = EMFILE;
+			out_of_descriptors(l);
+			return;
+		}
 		len = sizeof(ss);
 		fd = accept4(lfd, (struct sockaddr *)&ss, &len,
 		    SOCK_CLOEXEC | SOCK_NONBLOCK);

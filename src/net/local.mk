@@ -8,6 +8,7 @@ src_libnet_a_SOURCES += src/net/transport_tls.h src/net/transport_tls.c src/net/
 src_libnet_a_SOURCES += src/net/access.h src/net/access.c src/net/peers.h src/net/peers.c
 src_libnet_a_SOURCES += src/net/conn.h src/net/conn_int.h src/net/conn.c src/net/conn_serve.c
 src_libnet_a_SOURCES += src/net/listener.h src/net/listener.c
+src_libnet_a_SOURCES += src/net/capacity.h src/net/capacity.c
 src_libnet_a_SOURCES += src/net/workers.h src/net/workers.c src/net/harmless.h src/net/harmless.c src/net/spool.h src/net/spool.c
 src_libnet_a_SOURCES += src/net/killers.h src/net/killers.c src/net/cache.h src/net/cache.c src/net/tx_shared.c
 src_libnet_a_SOURCES += src/net/sched.h src/net/sched_int.h src/net/sched.c src/net/sched_clients.c
@@ -37,12 +38,15 @@ endif
 if HAVE_CMOCKA
 POOL_TESTS = tests/unit/test_outq tests/unit/test_spool tests/unit/test_sched \
   tests/unit/test_sched_life tests/unit/test_sched_share tests/unit/test_killers \
-  tests/unit/test_cache
+  tests/unit/test_cache tests/unit/test_capacity
 check_PROGRAMS += $(POOL_TESTS)
 TESTS += $(POOL_TESTS)
 tests_unit_test_outq_SOURCES = tests/unit/test_outq.c
 tests_unit_test_outq_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_outq_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_capacity_SOURCES = tests/unit/test_capacity.c
+tests_unit_test_capacity_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_capacity_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c
 tests_unit_test_spool_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_spool_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)

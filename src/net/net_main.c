@@ -25,6 +25,7 @@
 #include "ipc/chan.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/capacity.h"
 #include "net/scanport.h"
 #include "net/tls_ctx.h"
 #include "net/workers.h"
@@ -36,9 +37,6 @@
 #define CONF_TEXT_MAX ((size_t)16 << 20)
 #define LOG_FLUSH_US 1000000
 #define TLS_FILE_MAX ((size_t)4 << 20)
-/* Descriptors of a connection whose body is spooled, and of the process. */
-#define FDS_PER_CONNECTION 3
-#define FDS_OF_PROCESS 128
 
 /* The one context of the process. */
 struct net {
@@ -171,23 +169,36 @@ make_tls(struct net *n, struct tls_ctx **out)
 	return -1;
 }
 
-/* What can be received at once: each may need a file for its body. */
+/* Of count slots, those with our number (the loader divides them so). */
+static unsigned int
+slots(const struct net *n, unsigned int count)
+{
+	return count > n->instance ? (count - n->instance - 1) / n->nets + 1
+				   : 0;
+}
+
+/* What can be received at once. */
 static void
 set_capacity(struct net *n)
 {
-	uint64_t wanted = n->conf->max_connections, have = wanted;
+	uint64_t wanted = n->conf->max_connections;
 	struct rlimit l;
+	struct capacity c;
 
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0)
-		have = l.rlim_cur > FDS_OF_PROCESS + FDS_PER_CONNECTION
-			   ? (l.rlim_cur - FDS_OF_PROCESS) / FDS_PER_CONNECTION
-			   : 1;
-	n->core.max_connections = have < wanted ? have : wanted;
-	if (have < wanted)
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
+		l.rlim_cur = RLIM_INFINITY;
+	c = capacity_of(l.rlim_cur, slots(n, conf_worker_max(n->conf)), wanted);
+	n->core.max_connections = c.connections;
+	n->core.max_refused = c.refused;
+	spool_pool_bodies(n->spool, c.bodies);
+	if (c.connections < wanted)
 		log_warn("few-descriptors",
-		    "MaxConnections=%llu served=%llu remedy=\"raise the limit "
-		    "of open files (ulimit -n, LimitNOFILE)\"",
-		    (unsigned long long)wanted, (unsigned long long)have);
+		    "MaxConnections=%llu served=%llu bodies=%llu "
+		    "remedy=\"raise the limit of open files (ulimit -n, "
+		    "LimitNOFILE)\"",
+		    (unsigned long long)wanted,
+		    (unsigned long long)c.connections,
+		    (unsigned long long)c.bodies);
 }
 
 /* Connections are served as core.set and the TLS files say. */
@@ -224,14 +235,6 @@ static uint64_t
 share(const struct net *n, uint64_t budget)
 {
 	return budget / n->conf->net_processes;
-}
-
-/* Of count slots, those with our number (the loader divides them so). */
-static unsigned int
-slots(const struct net *n, unsigned int count)
-{
-	return count > n->instance ? (count - n->instance - 1) / n->nets + 1
-				   : 0;
 }
 
 static void

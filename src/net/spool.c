@@ -12,6 +12,7 @@
 
 #include "base/idgen.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/metrics.h"
 
 #define INLINE_FIRST ((size_t)4096)
@@ -40,6 +41,8 @@ struct spool_pool {
 	uint64_t max_memory, max_disk, memory, disk;
 	struct spool_list waiting; /* oldest first */
 	unsigned int spools;
+	uint64_t bodies, max_bodies; /* that have descriptors */
+	bool few_said;
 	bool waking;
 };
 
@@ -56,6 +59,7 @@ spool_pool_new(int dir_fd, uint64_t max_memory, uint64_t max_disk)
 	p->dir_fd = dir_fd;
 	p->max_memory = max_memory;
 	p->max_disk = max_disk;
+	p->max_bodies = UINT64_MAX;
 	TAILQ_INIT(&p->waiting);
 	return p;
 }
@@ -77,6 +81,13 @@ spool_pool_limits(struct spool_pool *p, uint64_t max_memory, uint64_t max_disk)
 {
 	p->max_memory = max_memory;
 	p->max_disk = max_disk;
+}
+
+void
+spool_pool_bodies(struct spool_pool *p, uint64_t max)
+{
+	p->max_bodies = max;
+	p->few_said = false;
 }
 
 uint64_t
@@ -214,6 +225,7 @@ make_memfd(struct spool *s)
 	s->cap = SPOOL_MEMFD_MAX;
 	s->fd = fd;
 	s->kind = KIND_MEMFD;
+	s->pool->bodies++;
 	return 0;
 }
 
@@ -316,6 +328,7 @@ make_file(struct spool *s)
 		return -1;
 	}
 	drop_memory(s);
+	s->pool->bodies += s->kind == KIND_INLINE;
 	s->kind = KIND_FILE;
 	s->fd = fd;
 	s->read_fd = read_fd;
@@ -351,6 +364,7 @@ spool_free(struct spool **sp)
 	*sp = NULL;
 	p = s->pool;
 	stop_waiting(s);
+	p->bodies -= s->kind != KIND_INLINE;
 	if (s->kind == KIND_FILE) {
 		p->disk -= s->size;
 		METRIC_SET(spool_disk_bytes, p->disk);
@@ -382,6 +396,32 @@ wait_for_space(struct spool *s)
 		TAILQ_INSERT_TAIL(&s->pool->waiting, s, wait_link);
 	s->waiting = true;
 	return SPOOL_WAIT;
+}
+
+/* For each body that has one the others are counted on as well. */
+static bool
+may_have_descriptors(const struct spool *s)
+{
+	return s->kind != KIND_INLINE || s->pool->bodies < s->pool->max_bodies;
+}
+
+static enum spool_rc
+wait_for_descriptors(struct spool *s)
+{
+	if (!s->pool->few_said)
+		log_warn("no-descriptors",
+		    "bodies=%llu remedy=\"raise the limit of open files "
+		    "(ulimit -n, LimitNOFILE)\"",
+		    (unsigned long long)s->pool->bodies);
+	s->pool->few_said = true;
+	METRIC_INC(descriptors_exhausted_total);
+	return wait_for_space(s);
+}
+
+static bool
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE;
 }
 
 static int
@@ -436,8 +476,16 @@ spill(struct spool *s, const void *data, size_t len)
 		return SPOOL_ERROR;
 	}
 	if (make_file(s) == -1)
-		return SPOOL_ERROR;
+		return is_shortage(errno) ? wait_for_descriptors(s)
+					  : SPOOL_ERROR;
 	return write_file(s, data, len);
+}
+
+static bool
+stays_inline(const struct spool *s, uint64_t want)
+{
+	return s->kind == KIND_INLINE && want <= SPOOL_INLINE_MAX &&
+	       memory_has(s->pool, want - s->size, true);
 }
 
 enum spool_rc
@@ -450,6 +498,8 @@ spool_write(struct spool *s, const void *data, size_t len)
 		return SPOOL_OK;
 	if (s->kind == KIND_FILE)
 		return write_file(s, data, len);
+	if (!stays_inline(s, want) && !may_have_descriptors(s))
+		return wait_for_descriptors(s);
 	if (want > SPOOL_MEMFD_MAX ||
 	    (s->large && want > SPOOL_INLINE_MAX && s->kind == KIND_INLINE &&
 		disk_has(s->pool, want)) ||

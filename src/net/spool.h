@@ -26,6 +26,11 @@ struct spool_pool *spool_pool_new(
 void spool_pool_free(struct spool_pool **p); /* all spools must be gone */
 void spool_pool_limits(
     struct spool_pool *p, uint64_t max_memory, uint64_t max_disk);
+/*
+ * So many bodies may have descriptors at a time (at first any number); the
+ * others wait as for memory.
+ */
+void spool_pool_bodies(struct spool_pool *p, uint64_t max);
 uint64_t spool_pool_memory(const struct spool_pool *p);
 uint64_t spool_pool_disk(const struct spool_pool *p);
 

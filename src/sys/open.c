@@ -16,7 +16,7 @@
 #include "sys/temproom.h"
 
 /* Somewhat more than net counts on. */
-#define FILES_PER_CONNECTION 3
+#define FILES_PER_CONNECTION 5
 #define FILES_OF_PROCESS 512
 #define FILES_MOST 1048576
 

@@ -37,9 +37,7 @@ def peers(bench, names, **how):
 def idle(bench, _round):
     """Idle connections beside 16 active ones; and what one costs."""
     out = {}
-    # tolsey keeps three for each
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    many = min(IDLE, (files - 1000) // 3)
+    many = min(IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
     active = ["--object", "html:1K", "--duration",
               generator.seconds(1.5 * bench.scale)]
     how = {"tolsey": {"config": "# idle"}, "clamav": {"threads": 5500}}

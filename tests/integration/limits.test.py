@@ -358,8 +358,7 @@ def idle(connect, server, count):
 @case(timeout=120)
 def idle_connections_cost_little():
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    count = min(10000, most // 2, (most - 1000) // 3 if os.getuid()
-                else most // 2) // 50 * 50
+    count = min(10000, most // 2) // 50 * 50
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     s = tolsey.Tolsey("MaxConnections %d\nLogLevel warn" % (count + 100),
                       over_tls=True)

@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "net/spool.h"
 
@@ -313,6 +315,56 @@ worker_cannot_change_a_file(void **state)
 	expect_attack_fails(s);
 }
 
+/* ---- descriptors ---- */
+
+/* One body has them; a second waits, small ones need none. */
+static void
+few_descriptors(void **state)
+{
+	struct fx *fx = *state;
+	struct waiter *w = fx->w;
+
+	make_pool(fx, true, 64 * MIB, 64 * MIB);
+	spool_pool_bodies(fx->pool, 1);
+	fill_to(w[0].s, 100 * KIB);
+	assert_int_equal(kind_of(w[0].s), IS_MEMFD);
+	fill_to(w[1].s, SPOOL_INLINE_MAX);
+	assert_int_equal(spool_write(w[1].s, data, 1), SPOOL_WAIT);
+	assert_int_equal(spool_size(w[1].s), SPOOL_INLINE_MAX);
+	fill_to(w[2].s, 1000);
+	/* who has them goes on to a file, and waits for nobody */
+	fill_to(w[0].s, SPOOL_MEMFD_MAX + 1);
+	assert_int_equal(kind_of(w[0].s), IS_FILE);
+	w[1].more = 1;
+	spool_free(&w[0].s);
+	assert_string_equal(fx->order, "1");
+	assert_int_equal(w[1].rc, SPOOL_OK);
+	assert_int_equal(kind_of(w[1].s), IS_MEMFD);
+	/* nobody left to wait for */
+	spool_free(&w[1].s);
+	fill_to(w[2].s, 100 * KIB);
+	assert_int_equal(kind_of(w[2].s), IS_MEMFD);
+}
+
+/* The same when the process has none, whoever took them. */
+static void
+no_descriptors(void **state)
+{
+	struct fx *fx = *state;
+	struct rlimit was, none;
+
+	make_pool(fx, true, 64 * MIB, 64 * MIB);
+	fill_to(fx->w[0].s, SPOOL_INLINE_MAX);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(spool_write(fx->w[0].s, data, 1), SPOOL_WAIT);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(spool_write(fx->w[0].s, data, 1), SPOOL_OK);
+	assert_int_equal(kind_of(fx->w[0].s), IS_MEMFD);
+}
+
 /* ---- receiving in place ---- */
 
 static void
@@ -574,6 +626,8 @@ main(void)
 		SPOOL_TEST(reads_at_borders),
 		SPOOL_TEST(worker_cannot_change_a_memfd),
 		SPOOL_TEST(worker_cannot_change_a_file),
+		SPOOL_TEST(few_descriptors),
+		SPOOL_TEST(no_descriptors),
 		SPOOL_TEST(window_of_a_memfd),
 		SPOOL_TEST(window_keeps_to_the_budget),
 		SPOOL_TEST(memory_used_up_goes_to_disk),
@@ -588,5 +642,7 @@ main(void)
 		SPOOL_TEST(folder_gone_is_an_error),
 	};
 
+	/* it opens what it writes to */
+	log_warn("begin", "test=spool");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
