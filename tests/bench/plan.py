@@ -16,7 +16,7 @@ COMPARISONS = 3
 TAKES = {"random-10m": 1.5, "random-100m": 2.7, "no204-random-10m": 2.2,
          "echo-10m": 0.5, "echo-100m": 0.8, "zip-1m": 2.0, "idle": 14,
          "heavy-8": 17, "heavy-16": 17, "reload": 13, "trickle": 12,
-         "infected-100m": 4}
+         "infected-100m": 4, "skew": 1.1, "net-limit": 1.1}
 
 
 class Plan:

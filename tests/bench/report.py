@@ -22,6 +22,8 @@ FURTHER = (("idle", "%d idle"), ("alone_per_s", "%.0f/s alone"), ("slower", "%.3
            ("peak_pss_mb", "peak %.0f MB"), ("engine_mb", "engine %.0f MB"),
            ("workers", "%d workers"),
            ("first_body_ms", "first body byte %.0f ms"),
+           ("per_s", "%.0f answers/s"), ("cpu_us", "CPU %.1f us"),
+           ("full_per_s", "a full core: %.0f/s"),
            ("gap_ms", "gap %.0f ms"), ("unsent_part", "%.3f not sent"))
 
 

@@ -16,6 +16,7 @@ from tap import wait_for
 
 LIB = "/usr/lib/x86_64-linux-gnu/c_icap"
 LIMIT = "400M"
+NAMES = ("tolsey", "clamav", "clamd", "echo")
 # Counters of tolsey that stay 0 where nothing is wrong with it.
 FAULTS = ("tolsey_workers_lost_total", "tolsey_child_restarts_total",
           "tolsey_ipc_violations_total")

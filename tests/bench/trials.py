@@ -8,6 +8,7 @@ import time
 
 import gauge
 import generator
+import skew
 
 IDLE = 10000  # where so many descriptors may be opened
 SMALL = ["--object", "html:1K", "--connections", 64, "--rate", 50]
@@ -167,6 +168,8 @@ PEERS = {"idle": ("tolsey", "clamav"), "trickle": ("tolsey", "clamav"),
          "heavy-8": ("tolsey", "clamav", "clamd"),
          "heavy-16": ("tolsey", "clamav", "clamd"),
          "reload": ("tolsey", "clamav", "clamd"),
-         "infected-100m": ("tolsey", "tolsey", "clamav")}
+         "infected-100m": ("tolsey", "tolsey", "clamav"),
+         "skew": ("tolsey",) * 16, "net-limit": ("tolsey",) * 5}
 ROWS = {"idle": idle, "heavy-8": heavy8, "heavy-16": heavy16,
-        "reload": reload, "trickle": trickle, "infected-100m": infected}
+        "reload": reload, "trickle": trickle, "infected-100m": infected,
+        "skew": skew.skew, "net-limit": skew.net_limit}
