@@ -35,6 +35,7 @@ struct chan {
 	struct queued_list queue;
 	unsigned int nqueued;
 	void (*writable)(void *ctx, struct chan *c);
+	int reads; /* in one turn of the loop */
 	bool ended;
 	bool *freed; /* set when the channel is freed inside a callback */
 };
@@ -75,7 +76,7 @@ on_readable(evutil_socket_t fd, short what, void *ctx)
 
 	(void)what;
 	c->freed = &freed;
-	for (int i = 0; i < CHAN_READS_PER_TURN; i++) {
+	for (int i = 0; i < c->reads; i++) {
 		switch (
 		    wire_recv(fd, c->buf, c->peer, c->self, &m, &why, false)) {
 		case WIRE_OK:
@@ -151,6 +152,7 @@ chan_new(struct event_base *base, int fd, enum role self, enum role peer,
 	c->peer = peer;
 	c->ops = ops;
 	c->ctx = ctx;
+	c->reads = CHAN_READS_PER_TURN;
 	TAILQ_INIT(&c->queue);
 	c->buf = malloc(MSG_MAX_LEN);
 	c->ev_read = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
@@ -264,6 +266,12 @@ chan_refuse(struct chan *parent, const char *why)
 	(void)str_copy_clean(t.text, sizeof(t.text), slice_of(why), "");
 	(void)chan_queue(parent, MSG_REFUSED, &t, -1);
 	log_error("refused", "why=%s", LOG_Q(slice_of(why)));
+}
+
+void
+chan_one_at_a_time(struct chan *c)
+{
+	c->reads = 1;
 }
 
 void

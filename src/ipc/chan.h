@@ -66,6 +66,11 @@ enum chan_sent chan_queue(
  * shows it to the operator; it is logged here as well.
  */
 void chan_refuse(struct chan *parent, const char *why);
+/*
+ * For a peer that seldom sends two messages in a row: it is not asked for
+ * another one before the loop says that there is one.
+ */
+void chan_one_at_a_time(struct chan *c);
 /* Called each time the channel takes messages again after CHAN_AGAIN. */
 void chan_on_writable(struct chan *c, void (*fn)(void *ctx, struct chan *c));
 

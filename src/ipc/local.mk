@@ -1,5 +1,5 @@
 noinst_LIBRARIES += src/libipc.a
-src_libipc_a_SOURCES = src/ipc/msg.def src/ipc/msg.h src/ipc/msg.c src/ipc/wire.h src/ipc/wire.c \
+src_libipc_a_SOURCES = src/ipc/msg.def src/ipc/msg.h src/ipc/msg.c src/ipc/wire.h src/ipc/wire.c src/ipc/progress.h src/ipc/progress.c \
   src/ipc/chan.h src/ipc/chan.c
 IPC_LIBS = src/libipc.a $(EVENT_LIBS)
 if HAVE_CMOCKA

@@ -12,7 +12,8 @@ src_libnet_a_SOURCES += src/net/capacity.h src/net/capacity.c
 src_libnet_a_SOURCES += src/net/workers.h src/net/workers.c src/net/harmless.h src/net/harmless.c src/net/spool.h src/net/spool.c
 src_libnet_a_SOURCES += src/net/killers.h src/net/killers.c src/net/cache.h src/net/cache.c src/net/tx_shared.c
 src_libnet_a_SOURCES += src/net/sched.h src/net/sched_int.h src/net/sched.c src/net/sched_clients.c
-src_libnet_a_SOURCES += src/net/sched_workers.c src/net/sched_pool.c
+src_libnet_a_SOURCES += src/net/sched_workers.c src/net/sched_pool.c \
+  src/net/spoilt.h src/net/spoilt.c
 src_libnet_a_SOURCES += src/net/scanport.h src/net/scanport.c src/net/scan_conn.h src/net/scan_conn.c
 src_libnet_a_SOURCES += src/net/scan_source.h src/net/scan_source.c src/net/scan_text.h src/net/scan_text.c
 NET_LIBS = src/libnet.a src/libscanmsg.a src/libservice.a src/libconf.a src/libproto.a $(SANDBOX_LIBS) $(IPC_LIBS) $(SSL_LIBS) $(BASE_LIBS)

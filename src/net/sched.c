@@ -162,6 +162,15 @@ job_done(struct job *j, enum sched_how how, const struct scan_answer *answer,
 	s->ops.done(s->ops.ctx, id, owner, &d);
 }
 
+static bool
+has_begun(struct job *j)
+{
+	if (j->started_us == 0 && j->worker != NULL &&
+	    j->worker->sent[0].job == j)
+		worker_look(j->worker);
+	return j->started_us != 0;
+}
+
 static void
 queue_timer_fired(struct timer *t)
 {
@@ -169,6 +178,8 @@ queue_timer_fired(struct timer *t)
 	struct sched *s = j->sched;
 	const struct msg_worker none = { .generation = s->generation };
 
+	if (has_begun(j))
+		return;
 	job_done(j, SCHED_QUEUED, NULL, &none, 0);
 	sched_gauge(s);
 }
@@ -324,7 +335,7 @@ sched_hand_over(struct sched *s, uint64_t id, const struct sched_heir *heir)
 	j->spec.body = heir->body;
 	j->spec.fd = heir->fd;
 	j->spec.queue_deadline_us = heir->queue_deadline_us;
-	if (j->started_us == 0 &&
+	if (!has_begun(j) &&
 	    timer_arm(s->tq, &j->queue_timer, heir->queue_deadline_us) == -1)
 		log_error("no-memory", "for=deadline");
 }

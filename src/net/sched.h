@@ -8,8 +8,9 @@
  * knows neither libevent nor sockets: workers are ports that a test may fake,
  * time comes from clock and timerq. src/README.md tells the rules.
  *
- * A job without SCAN_STARTED whose worker is lost is sent to another one; only
- * the started one is blamed (failed, or timeout when it was overdue).
+ * A job that had not begun when its worker was lost is sent to another one;
+ * only the one that had is blamed (failed, or timeout when it was overdue).
+ * Whether it has is looked up (sched_port.begun) when something depends on it.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,11 @@ struct sched_port {
 	bool (*send)(void *ctx, const struct msg_scan_request *rq,
 	    struct slice body, int fd, bool *dead);
 	void (*close)(void *ctx); /* sched is done with the port: free it */
+	/*
+	 * The scan that it began last (0: none), and when, by its own word.
+	 * NULL: it is to say so: sched_started().
+	 */
+	uint64_t (*begun)(void *ctx, uint64_t *at_us);
 	void *ctx;
 };
 /* What sched asks of the loader and tells the world. */

@@ -79,6 +79,7 @@ struct sent {
 	bool quick;  /* a small whole object: another may wait behind it */
 	bool stolen; /* given to another worker meanwhile: done for nothing */
 	uint64_t sent_us, started_us, budget_us;
+	uint64_t first_us; /* nothing is before it any more */
 };
 enum late { LATE_NO, LATE_TOLD, LATE_KILL, LATE_STUCK };
 
@@ -197,6 +198,8 @@ void worker_close(struct worker *w);
 /* At a lower priority until its scan ends or has used half of its time. */
 void worker_yield(struct worker *w);
 void worker_arm(struct worker *w);
+/* Whether its first scan has begun is found out, if it can be. */
+void worker_look(struct worker *w);
 /* Nobody, or perhaps nobody, waits for what it is at. */
 void worker_unwanted(struct worker *w);
 /* Somebody does, who does not give way. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /* Workers: what they have, what they say, and how they end. */
 #include "net/sched_int.h"
+#include "net/spoilt.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -189,9 +190,11 @@ worker_wanted(struct worker *w)
 void
 worker_occupy(struct worker *w)
 {
-	const struct sent *t = &w->sent[0];
+	struct sent *t = &w->sent[0];
 
 	set_idle(w, false);
+	w->sched->running++;
+	t->first_us = clock_mono_us();
 	t->client->held++;
 	if (t->job != NULL &&
 	    (t->job->lane == LANE_BULK || t->job->lane == LANE_LAST))
@@ -213,6 +216,7 @@ worker_vacate(struct worker *w)
 	set_bulk(w, false);
 	set_heavy(w, false);
 	set_unwanted(w, false);
+	w->sched->running--;
 	w->sent[0].client->held--;
 	if (w->sent[0].started)
 		client_charge(
@@ -278,19 +282,23 @@ void
 worker_arm(struct worker *w)
 {
 	const struct sent *second = &w->sent[1];
-	uint64_t at = overdue_at(w);
+	bool begun = w->sent[0].started;
+	uint64_t at =
+	    begun ? overdue_at(w) : w->sent[0].first_us + BEGIN_WITHIN_US;
 
 	if (worker_is_idle(w)) {
 		timer_disarm(w->sched->tq, &w->timer);
 		return;
 	}
-	if (!w->sent[0].started) {
-		arm(w, clock_mono_us() + BEGIN_WITHIN_US);
+	if (!begun && w->port.begun == NULL) {
+		arm(w, at);
 		return;
 	}
 	if (second->scan_id != 0 && second->job != NULL)
 		at = earlier(at, second->sent_us + SECOND_STEAL_US);
-	if (!w->heavy)
+	if (!begun)
+		at = earlier(at, clock_mono_us() + HEAVY_US);
+	else if (!w->heavy)
 		at = earlier(at, w->sent[0].started_us + HEAVY_US);
 	else if (w->yields)
 		at = earlier(at, aged_at(w));
@@ -335,6 +343,38 @@ late_step(struct worker *w)
 	}
 }
 
+static void
+begin(struct worker *w, uint64_t at_us)
+{
+	struct sent *t = &w->sent[0];
+
+	t->started = true;
+	t->started_us = at_us;
+	if (t->job == NULL)
+		return;
+	t->job->started_us = at_us;
+	timer_disarm(w->sched->tq, &t->job->queue_timer);
+}
+
+void
+worker_look(struct worker *w)
+{
+	const struct sent *t = &w->sent[0];
+	uint64_t id, now, at = 0;
+
+	if (worker_is_idle(w) || t->started || w->port.begun == NULL)
+		return;
+	id = w->port.begun(w->port.ctx, &at);
+	if (id != t->scan_id) {
+		/* at the next one already: its answer is under way */
+		if (id == 0 || id != w->sent[1].scan_id)
+			return;
+		at = t->first_us;
+	}
+	now = clock_mono_us();
+	begin(w, at < t->sent_us ? t->sent_us : earlier(at, now));
+}
+
 /* It was given a scan and does not begin: stopped, or lost in a loop. */
 static void
 never_began(struct worker *w)
@@ -358,8 +398,17 @@ worker_timer_fired(struct timer *t)
 		worker_ended(w);
 		return;
 	}
-	if (!w->sent[0].started) {
+	worker_look(w);
+	if (!w->sent[0].started &&
+	    now >= w->sent[0].first_us + BEGIN_WITHIN_US) {
 		never_began(w);
+		return;
+	}
+	if (now >= w->sent[1].sent_us + SECOND_STEAL_US)
+		worker_give_back(w);
+	if (!w->sent[0].started) {
+		worker_arm(w);
+		sched_dispatch(w->sched);
 		return;
 	}
 	if (w->late != LATE_NO || now >= overdue_at(w)) {
@@ -367,8 +416,6 @@ worker_timer_fired(struct timer *t)
 		late_step(w);
 		return;
 	}
-	if (now >= w->sent[1].sent_us + SECOND_STEAL_US)
-		worker_give_back(w);
 	if (!w->heavy && now >= w->sent[0].started_us + HEAVY_US) {
 		set_heavy(w, true);
 		set_bulk(w, true);
@@ -408,8 +455,6 @@ take_jobs(struct worker *w)
 	for (int i = SCHED_SLOTS - 1; i >= 0; i--) {
 		struct sent *t = &w->sent[i];
 
-		if (t->started)
-			w->sched->running--;
 		if (t->scan_id == 0 || (j = t->job) == NULL)
 			continue;
 		t->job = NULL;
@@ -443,11 +488,16 @@ static void
 worker_over(struct worker *w, enum sched_how how)
 {
 	struct sched *s = w->sched;
-	const struct sent t = w->sent[0];
 	const struct msg_worker id = w->id;
 	int32_t signal = w->signal;
-	bool was_its_deadline = ended_by_deadline(w);
-	struct job *blamed = take_jobs(w);
+	bool was_its_deadline;
+	struct job *blamed;
+	struct sent t;
+
+	worker_look(w);
+	t = w->sent[0];
+	was_its_deadline = ended_by_deadline(w);
+	blamed = take_jobs(w);
 
 	if (how == SCHED_LOST && t.started && was_its_deadline)
 		how = SCHED_OVERDUE;
@@ -508,7 +558,7 @@ void
 sched_started(struct sched *s, uint64_t incarnation, uint64_t scan_id)
 {
 	struct worker *w = worker_find(s, incarnation);
-	struct sent *t;
+	const struct sent *t;
 
 	if (w == NULL)
 		return;
@@ -518,57 +568,8 @@ sched_started(struct sched *s, uint64_t incarnation, uint64_t scan_id)
 		    s, incarnation, "started what it was not given");
 		return;
 	}
-	t->started = true;
-	t->started_us = clock_mono_us();
-	s->running++;
-	if (t->job != NULL) {
-		t->job->started_us = t->started_us;
-		timer_disarm(s->tq, &t->job->queue_timer);
-	}
+	begin(w, clock_mono_us());
 	worker_arm(w);
-	sched_gauge(s);
-}
-
-/* What the engine takes for text or unknown bytes is hardly looked into. */
-static bool
-is_plain(const char *type)
-{
-	static const char *const plain[] = { "", "TEXT_ASCII", "TEXT_UTF8",
-		"TEXT_UTF16LE", "TEXT_UTF16BE", "BINARY_DATA" };
-
-	for (size_t i = 0; i < COUNTOF(plain); i++)
-		if (strcmp(type, plain[i]) == 0)
-			return true;
-	return false;
-}
-
-/*
- * After these a worker is replaced (architecture 1.1): something went wrong
- * inside it, or it looked into something that was made to do harm. The scan of
- * a preview ends in an error by nature: the object was cut.
- */
-static bool
-is_spoilt(const struct scan_answer *a, bool prefix)
-{
-	if (!a->complete && !prefix)
-		return true;
-	for (uint32_t i = 0; i < a->nfindings; i++)
-		switch (a->findings[i].outcome) {
-		case OUTCOME_INFECTED:
-			if (a->findings[i].part[0] != '\0' ||
-			    !is_plain(a->type))
-				return true;
-			break;
-		case OUTCOME_LIMIT:
-		case OUTCOME_TIMEOUT:
-		case OUTCOME_FAILED:
-			if (!prefix)
-				return true;
-			break;
-		default:
-			break;
-		}
-	return false;
 }
 
 /* It has scanned enough. Without a loader nobody would take its place. */
@@ -604,6 +605,7 @@ sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
 
 	if (w == NULL)
 		return;
+	worker_look(w);
 	was = w->sent[0];
 	if (was.scan_id != scan_id || !was.started) {
 		sched_violation(
@@ -611,7 +613,6 @@ sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
 		return;
 	}
 	id = w->id;
-	s->running--;
 	w->scans++;
 	if (was.quick)
 		s->small_us =
@@ -620,7 +621,7 @@ sched_result(struct sched *s, uint64_t incarnation, uint64_t scan_id,
 	METRIC_ADD(scan_cpu_usec_total, answer->cpu_us);
 	if (was.job != NULL)
 		was.job->worker = NULL;
-	spoilt = is_spoilt(answer, was.prefix);
+	spoilt = answer_spoils(answer, was.prefix);
 	if (spoilt || w->late != LATE_NO || is_worn(w)) {
 		w->retiring = true;
 		worker_give_back(w); /* for another one */
@@ -661,6 +662,7 @@ sched_worker_eof(struct sched *s, uint64_t incarnation)
 	if (w == NULL || w->ended_us != 0)
 		return;
 	METRIC_INC(workers_lost_total);
+	worker_look(w);
 	w->ended_us = clock_mono_us();
 	if (w->lost_known || w->sent[0].job == NULL || !w->sent[0].started ||
 	    !s->ops.has_loader(s->ops.ctx, w->id.generation)) {

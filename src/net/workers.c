@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "ipc/progress.h"
 
 struct loader {
 	TAILQ_ENTRY(loader) link;
@@ -21,6 +22,7 @@ struct port {
 	TAILQ_ENTRY(port) link;
 	struct workers *w;
 	struct chan *chan;
+	struct progress *progress; /* NULL: the worker sends SCAN_STARTED */
 	struct msg_worker id;
 };
 TAILQ_HEAD(loader_list, loader);
@@ -63,7 +65,16 @@ port_close(void *ctx)
 
 	TAILQ_REMOVE(&p->w->ports, p, link);
 	chan_free(&p->chan);
+	progress_free(&p->progress);
 	free(p);
+}
+
+static uint64_t
+port_begun(void *ctx, uint64_t *at_us)
+{
+	const struct port *p = ctx;
+
+	return progress_begun(p->progress, at_us);
 }
 
 /* ---- worker to sched ---- */
@@ -121,6 +132,21 @@ static const struct chan_ops port_chan_ops = {
 	.ended = port_ended,
 };
 
+/* Gives the worker its page, before anything else. */
+static void
+share_progress(struct port *p)
+{
+	const struct msg_none none = { 0 };
+	int fd;
+
+	p->progress = progress_new(&fd);
+	if (p->progress == NULL)
+		return;
+	if (chan_send(p->chan, MSG_PROGRESS, &none, fd) != CHAN_SENT)
+		progress_free(&p->progress);
+	(void)close(fd);
+}
+
 static void
 add_worker(struct workers *w, const struct msg_worker *id, int fd)
 {
@@ -143,6 +169,10 @@ add_worker(struct workers *w, const struct msg_worker *id, int fd)
 		return;
 	}
 	chan_on_writable(p->chan, port_writable);
+	chan_one_at_a_time(p->chan);
+	share_progress(p);
+	if (p->progress != NULL)
+		port.begun = port_begun;
 	if (sched_worker_add(w->sched, id, &port) == -1)
 		port_close(p);
 }

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/chan.h"
+#include "ipc/progress.h"
 #include "scan/views.h"
 
 #define END_NICE 19 /* as permitted in syscalls.def */
@@ -34,8 +35,9 @@ struct body {
 struct worker {
 	struct engine *engine;
 	struct chan_block c;
-	uint64_t cpu_us;      /* at the end of the last scan */
-	uint64_t cpu_limit_s; /* that was set, 0: not yet */
+	struct progress *progress; /* NULL: SCAN_STARTED is sent */
+	uint64_t cpu_us;           /* at the end of the last scan */
+	uint64_t cpu_limit_s;      /* that was set, 0: not yet */
 };
 
 static uint64_t
@@ -170,26 +172,45 @@ send_result(struct chan_block *c, uint64_t scan_id, const struct scan_answer *a)
 	return chan_block_send(c, MSG_SCAN_RESULT, &r, tail, -1);
 }
 
+/* The deadline runs: from now on this scan is to blame. */
+static int
+begin(struct worker *w, uint64_t scan_id)
+{
+	const struct msg_scan_id id = { scan_id };
+
+	if (w->progress == NULL)
+		return chan_block_send(
+		    &w->c, MSG_SCAN_STARTED, &id, SLICE_NONE, -1);
+	progress_begin(w->progress, scan_id, clock_mono_us());
+	return 0;
+}
+
 /* 0, or the status to exit with. */
 static int
 serve_one(struct worker *w, const struct chan_msg *m)
 {
 	struct msg_scan_request rq;
-	struct msg_scan_id id;
 	struct scan_answer a;
 
 	memcpy(&rq, m->payload, sizeof(rq));
-	id.scan_id = rq.scan_id;
 	if (!request_is_valid(&rq) || limit_cpu(w, rq.budget_us) != 0 ||
-	    arm(rq.budget_us) != 0)
-		return WORKER_EXIT_VIOLATION;
-	if (chan_block_send(&w->c, MSG_SCAN_STARTED, &id, SLICE_NONE, -1) != 0)
+	    arm(rq.budget_us) != 0 || begin(w, rq.scan_id) != 0)
 		return WORKER_EXIT_VIOLATION;
 	scan(w, &rq, m, &a);
 	if (send_result(&w->c, rq.scan_id, &a) != 0)
 		return WORKER_EXIT_VIOLATION;
 	(void)arm(0);
 	return 0;
+}
+
+/* Once, before the first scan. */
+static bool
+take_progress(struct worker *w, const struct chan_msg *m)
+{
+	if (m->type != MSG_PROGRESS || w->progress != NULL)
+		return false;
+	w->progress = progress_open(m->fd);
+	return w->progress != NULL;
 }
 
 int
@@ -202,13 +223,14 @@ worker_loop(struct engine *e, int channel)
 	if (chan_block_init(&w.c, channel, ROLE_WORKER, ROLE_NET) != 0)
 		return WORKER_EXIT_SETUP;
 	while (status == 0 && (rc = chan_block_recv(&w.c, &m)) != 0) {
-		if (rc < 0 || m.type != MSG_SCAN_REQUEST)
-			status = WORKER_EXIT_VIOLATION;
-		else
+		if (rc > 0 && m.type == MSG_SCAN_REQUEST)
 			status = serve_one(&w, &m);
+		else if (rc < 0 || !take_progress(&w, &m))
+			status = WORKER_EXIT_VIOLATION;
 		if (rc > 0 && m.fd != -1)
 			(void)close(m.fd);
 	}
+	progress_free(&w.progress);
 	chan_block_free(&w.c);
 	return status;
 }

@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 struct world *wd;
+bool by_pages;
 uint64_t now;
 static uint64_t wall;
 
@@ -47,6 +48,15 @@ port_close(void *ctx)
 
 	assert_false(f->closed);
 	f->closed = true;
+}
+
+static uint64_t
+port_begun(void *ctx, uint64_t *at_us)
+{
+	const struct fake *f = ctx;
+
+	*at_us = f->begun_us;
+	return f->begun;
 }
 
 static void
@@ -189,7 +199,10 @@ worker_of(uint32_t generation)
 		.generation = generation,
 		.incarnation = ++wd->nw };
 	struct fake *f = &wd->w[wd->nw];
-	struct sched_port port = { port_send, port_close, f };
+	struct sched_port port = { .send = port_send,
+		.close = port_close,
+		.begun = by_pages ? port_begun : NULL,
+		.ctx = f };
 
 	assert_true(wd->nw < MAX_WORKERS);
 	f->generation = generation;
@@ -290,7 +303,10 @@ start(struct fake *f)
 {
 	assert_true(f->first < f->ngiven);
 	f->nstarted = f->first + 1;
-	sched_started(wd->s, incarnation(f), f->ids[f->first]);
+	f->begun = f->ids[f->first];
+	f->begun_us = now;
+	if (!by_pages)
+		sched_started(wd->s, incarnation(f), f->begun);
 }
 
 void

@@ -19,6 +19,7 @@ struct fake {
 	uint64_t ids[64];           /* their scan ids */
 	unsigned int ngiven, first; /* the first not yet answered */
 	unsigned int nstarted;
+	uint64_t begun, begun_us; /* what its page says */
 	bool full, dead, closed, told, retired, stuck, yields, distrusted;
 	uint32_t generation;
 };
@@ -45,6 +46,8 @@ struct world {
 };
 extern struct world *wd;
 extern uint64_t now;
+/* Workers do not say that they begin: it is looked up. */
+extern bool by_pages;
 
 /* Generation 1, no worker, a clock that stands. */
 int setup(void **state);

@@ -316,6 +316,29 @@ queued_descriptors_are_closed(void **state)
 	close_both(&s, raw);
 }
 
+static void
+one_at_a_time_loses_none(void **state)
+{
+	struct seen s;
+	struct {
+		struct msg_hdr h;
+		struct msg_number n;
+	} m = { { MSG_CONF_DONE, 0, sizeof(m.n) }, { 0 } };
+	int raw = open_raw(&s, ROLE_PARENT, ROLE_NET);
+
+	(void)state;
+	chan_one_at_a_time(s.chan);
+	for (m.n.number = 1; m.n.number <= 3; m.n.number++)
+		send_raw(raw, &m, sizeof(m), 0);
+	assert_int_not_equal(
+	    event_base_loop(g.base, EVLOOP_ONCE | EVLOOP_NONBLOCK), -1);
+	assert_int_equal(s.messages, 1);
+	turn();
+	assert_int_equal(s.messages, 3);
+	assert_true(s.in_order);
+	close_both(&s, raw);
+}
+
 /* ---- safe to free anywhere ---- */
 
 static void
@@ -486,6 +509,7 @@ main(void)
 		T(full_peer_means_again),
 		T(queue_keeps_order_and_descriptors),
 		T(queued_descriptors_are_closed),
+		T(one_at_a_time_loses_none),
 		T(freed_in_its_own_message),
 		T(freed_in_its_end),
 		T(forged_datagrams_end_the_channel),

@@ -467,9 +467,123 @@ starts_twice(void **state)
 	uint64_t j = small();
 
 	(void)state;
+	if (by_pages)
+		return; /* it cannot */
 	start(f);
 	start(f);
 	expect_violation(f, j, true);
+}
+
+/* ---- pages of workers ---- */
+
+static void
+page_of_another_scan(void **state)
+{
+	struct fake *f = worker();
+	uint64_t j = small();
+
+	(void)state;
+	if (!by_pages)
+		return;
+	f->begun = 12345;
+	f->begun_us = now;
+	pass(4900 * MS);
+	assert_false(f->told);
+	pass(200 * MS); /* it never began what it was given */
+	assert_true(f->told);
+	assert_int_equal(wd->ndone, 0);
+	f = worker();
+	finish(f);
+	expect_done(j, SCHED_ANSWER);
+}
+
+/* It is at the second one: the first one's answer is under way. */
+static void
+page_of_the_second(void **state)
+{
+	struct fake *f = worker();
+	uint64_t a = small(), b = small();
+
+	(void)state;
+	if (!by_pages)
+		return;
+	assert_int_equal(nth(f, 1), b);
+	f->begun = f->ids[1];
+	f->begun_us = now;
+	answer(f);
+	expect_done(a, SCHED_ANSWER);
+	answer(f);
+	expect_done(b, SCHED_ANSWER);
+	assert_false(f->told);
+}
+
+/* The time is the worker's word: never before it was given, never later. */
+static void
+page_with_a_wrong_time(void **state)
+{
+	static const uint64_t times[] = { 0, 1, UINT64_MAX };
+	struct fake *f = worker();
+	uint64_t j;
+
+	(void)state;
+	if (!by_pages)
+		return;
+	for (size_t i = 0; i < COUNTOF(times); i++) {
+		j = small();
+		pass(5 * MS);
+		start(f);
+		f->begun_us = times[i];
+		pass(5 * MS);
+		answer(f);
+		expect_done(j, SCHED_ANSWER);
+		assert_true(wd->j[j].last.scan_us <= 10 * MS);
+	}
+	/* the deadline is not put off */
+	j = small();
+	start(f);
+	f->begun_us = UINT64_MAX;
+	pass(wd->budget_us + 100 * MS);
+	expect_done(j, SCHED_OVERDUE);
+}
+
+/* Whether it had begun counts at its end, whenever that is. */
+static void
+page_of_a_dead_one(void **state)
+{
+	struct fake *f = worker();
+	uint64_t a = small(), b;
+
+	(void)state;
+	if (!by_pages)
+		return;
+	start(f); /* nobody has looked yet */
+	eof(f);
+	expect_done(a, SCHED_LOST);
+	f = worker();
+	b = small();
+	eof(f);
+	assert_int_equal(wd->j[b].done, 0);
+	finish(worker());
+	expect_done(b, SCHED_ANSWER);
+}
+
+/* Waiting has an end before the scan begins, not after. */
+static void
+page_and_queue_time(void **state)
+{
+	struct fake *f = worker();
+	uint64_t j;
+
+	(void)state;
+	if (!by_pages)
+		return;
+	wd->budget_us = 60 * SEC;
+	j = small();
+	start(f);
+	pass(30 * SEC); /* queued for 20 s at most */
+	assert_int_equal(wd->j[j].done, 0);
+	answer(f);
+	expect_done(j, SCHED_ANSWER);
 }
 
 static void
@@ -574,7 +688,15 @@ main(void)
 		SCHED_TEST(starts_the_second_first),
 		SCHED_TEST(answers_twice),
 		SCHED_TEST(channel_says_violation),
+		SCHED_TEST(page_of_another_scan),
+		SCHED_TEST(page_of_the_second),
+		SCHED_TEST(page_with_a_wrong_time),
+		SCHED_TEST(page_of_a_dead_one),
+		SCHED_TEST(page_and_queue_time),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int rc = cmocka_run_group_tests_name("told", tests, NULL, NULL);
+
+	by_pages = true;
+	return rc + cmocka_run_group_tests_name("looked up", tests, NULL, NULL);
 }

@@ -614,5 +614,8 @@ main(void)
 		SCHED_TEST(every_job_has_one_end),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int rc = cmocka_run_group_tests_name("told", tests, NULL, NULL);
+
+	by_pages = true;
+	return rc + cmocka_run_group_tests_name("looked up", tests, NULL, NULL);
 }

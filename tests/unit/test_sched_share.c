@@ -735,5 +735,8 @@ main(void)
 		SHARE_TEST(long_scans_yield),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int rc = cmocka_run_group_tests_name("told", tests, NULL, NULL);
+
+	by_pages = true;
+	return rc + cmocka_run_group_tests_name("looked up", tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "ipc/chan.h"
+#include "ipc/progress.h"
 #include "scan/worker.h"
 
 #define BUDGET_US 20000000
@@ -489,6 +490,68 @@ test_prefix(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
+/* With a page it says nothing when it begins. */
+static void
+test_page(void **state)
+{
+	struct fixture *f = *state;
+	const struct msg_none none = { 0 };
+	struct msg_scan_request rq = request(7, 4);
+	uint64_t at = 0, before = clock_mono_us();
+	struct progress *p;
+	struct chan_msg m;
+	int fd;
+
+	p = progress_new(&fd);
+	assert_non_null(p);
+	assert_int_equal(progress_begun(p, &at), 0);
+	/* it cannot be made shorter under net */
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(
+	    chan_block_send(&f->c, MSG_PROGRESS, &none, SLICE_NONE, fd), 0);
+	assert_int_equal(close(fd), 0);
+	send_inline(f, &rq, "text");
+	assert_int_equal(chan_block_recv(&f->c, &m), 1);
+	assert_int_equal(m.type, MSG_SCAN_RESULT);
+	assert_int_equal(progress_begun(p, &at), 7);
+	assert_true(at >= before && at <= clock_mono_us());
+	progress_free(&p);
+	assert_int_equal(finish(f), 0);
+}
+
+static void
+test_second_page(void **state)
+{
+	struct fixture *f = *state;
+	const struct msg_none none = { 0 };
+	struct progress *p;
+	int fd;
+
+	p = progress_new(&fd);
+	assert_non_null(p);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+		    chan_block_send(&f->c, MSG_PROGRESS, &none, SLICE_NONE, fd),
+		    0);
+	assert_int_equal(close(fd), 0);
+	progress_free(&p);
+	assert_int_equal(WEXITSTATUS(hangs_up(f)), WORKER_EXIT_VIOLATION);
+}
+
+/* What is no page. */
+static void
+test_bad_page(void **state)
+{
+	struct fixture *f = *state;
+	const struct msg_none none = { 0 };
+	int fd = make_memfd("", 8);
+
+	assert_int_equal(
+	    chan_block_send(&f->c, MSG_PROGRESS, &none, SLICE_NONE, fd), 0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(WEXITSTATUS(hangs_up(f)), WORKER_EXIT_VIOLATION);
+}
+
 int
 main(void)
 {
@@ -509,6 +572,9 @@ main(void)
 		TEST(test_coded),
 		TEST(test_coded_part),
 		TEST(test_prefix),
+		TEST(test_page),
+		TEST(test_second_page),
+		TEST(test_bad_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,7 +194,9 @@ on_done(void *ctx, uint64_t job, uint64_t owner, const struct sched_done *d)
 void
 world_add_worker(struct world *w)
 {
-	struct sched_port port = { port_send, port_close, w };
+	struct sched_port port = {
+		.send = port_send, .close = port_close, .ctx = w
+	};
 	struct msg_worker id = { .generation = 1,
 		.incarnation = ++w->incarnation };
 
