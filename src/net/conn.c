@@ -24,9 +24,6 @@
 #define CONN_KEEP ((size_t)4096) /* of a buffer, for the next request */
 #define DRAIN_HANDSHAKE_US 1000000
 #define LEAVERS_US 1000000
-#define KEEPALIVE_IDLE_S 120
-#define KEEPALIVE_INTERVAL_S 30
-#define KEEPALIVE_PROBES 4
 
 const struct conf *
 conn_conf(const struct conn *c)
@@ -561,25 +558,6 @@ conn_new(struct conn_pool *p, int fd, const struct addr *peer)
 	return c;
 }
 
-/* They fail on a unix socket, where they are not needed. CN-15 */
-static void
-set_socket_options(int fd)
-{
-	static const struct {
-		int level, name, value;
-	} rows[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
-		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
-	};
-
-	for (size_t i = 0; i < COUNTOF(rows); i++)
-		(void)setsockopt(fd, rows[i].level, rows[i].name,
-		    &rows[i].value, sizeof(rows[i].value));
-}
-
 bool
 conn_pool_is_full(const struct conn_pool *p)
 {
@@ -603,7 +581,6 @@ conn_accept(struct conn_pool *p, int fd, const struct addr *peer, bool tls)
 		(void)close(fd);
 		return;
 	}
-	set_socket_options(fd);
 	c->tls = tls;
 	/* until it is open, from the first moment on */
 	conn_arm(c, clock_mono_us() + (tls ? conn_conf(c)->tls_handshake_timeout

@@ -49,6 +49,15 @@ refuse(struct conn *c, enum proto_err e)
 
 /* ---- output ---- */
 
+/* What is sent now are its last bytes: the end goes in the same packet. */
+static bool
+ends_next(const struct conn *c)
+{
+	return c->tx != NULL ? tx_is_done(c->tx) &&
+				   (c->tx->close || c->pool->core->draining)
+			     : c->ending;
+}
+
 /* 1: all was sent, 0: the socket takes no more now, -1: it is broken. */
 static int
 flush(struct conn *c)
@@ -62,8 +71,8 @@ flush(struct conn *c)
 	while (outq_pending(out) > 0) {
 		niov = outq_next(out, iov, CONN_IOV, &file);
 		if (niov > 0)
-			n = c->transport.ops->writev(
-			    &c->transport, iov, niov, file.fd != -1);
+			n = c->transport.ops->writev(&c->transport, iov, niov,
+			    file.fd != -1 || ends_next(c));
 		else
 			n = c->transport.ops->send_file(&c->transport, file.fd,
 			    file.off,

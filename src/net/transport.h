@@ -18,9 +18,9 @@ struct transport_ops {
 	ssize_t (*read)(struct transport *t, void *buf, size_t len);
 	/*
 	 * After EAGAIN the next call must offer the same bytes first, in
-	 * whatever pieces, or by send_file. more: of a file, at once; a packet
-	 * for the few bytes between two pieces of it would cost as much as one
-	 * that is full.
+	 * whatever pieces, or by send_file. more: of a file, or the end of all
+	 * output, at once; a packet for the few bytes between two pieces of it
+	 * would cost as much as one that is full.
 	 */
 	ssize_t (*writev)(
 	    struct transport *t, const struct iovec *iov, int n, bool more);

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +14,9 @@
 #include <unistd.h>
 
 #define BACKLOG 1024
+#define KEEPALIVE_IDLE_S 120
+#define KEEPALIVE_INTERVAL_S 30
+#define KEEPALIVE_PROBES 4
 
 /* Splits at the last colon; brackets around the address are removed. */
 static int
@@ -35,6 +40,24 @@ split(
 	return 0;
 }
 
+void
+listen_options(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} rows[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
+	};
+
+	for (size_t i = 0; i < COUNTOF(rows); i++)
+		(void)setsockopt(fd, rows[i].level, rows[i].name,
+		    &rows[i].value, sizeof(rows[i].value));
+}
+
 static int
 open_socket(const struct addrinfo *ai)
 {
@@ -47,6 +70,7 @@ open_socket(const struct addrinfo *ai)
 	if (ai->ai_family == AF_INET6)
 		(void)setsockopt(
 		    fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	listen_options(fd);
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
 	    listen(fd, BACKLOG) == 0)
 		return fd;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "sys/listen.h"
 
 #define FIRST_FD 3
 
@@ -64,5 +65,6 @@ passed_check(int fd)
 		-1 ||
 	    type != SOCK_STREAM || listening == 0)
 		return -1;
+	listen_options(fd);
 	return fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ? -1 : 0;
 }

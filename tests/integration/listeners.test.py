@@ -100,6 +100,29 @@ def several_of_all_kinds():
             check(not os.path.exists(path), "the socket was left behind")
 
 
+def has_keepalive(address, client):
+    """Whether the server's end of the connection has that timer armed."""
+    ends = ["%08X:%04X" % (struct.unpack("=I", socket.inet_aton(h))[0], p)
+            for h, p in (address, client.getsockname())]
+    with open("/proc/net/tcp") as f:
+        rows = [row.split() for row in f]
+    timers = [row[5] for row in rows if row[1:3] == ends]
+    eq(len(timers), 1, "connections found")
+    return timers[0].startswith("02:")
+
+
+@case()
+def connections_have_the_options_of_their_listener():
+    s = tolsey.Tolsey()
+    try:
+        with icap.connect(s.address) as c:
+            c.sendall(OPTIONS)
+            check(c.recv(8192).startswith(b"ICAP/1.0 200"), "OPTIONS")
+            check(has_keepalive(s.address, c), "no keep-alive")
+    finally:
+        s.close()
+
+
 @case()
 def hup_adds_and_removes():
     s = tolsey.Tolsey()
