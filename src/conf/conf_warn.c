@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define INLINE_MAX 32768 /* bytes of an object inside a message to a worker */
+#define SQUID_BUFFER ((uint64_t)65536) /* one byte of it is not used */
 
 static uint64_t
 number(const struct conf_service *s, enum conf_id id)
@@ -118,8 +119,13 @@ warn_alone(const struct conf *c, size_t i, struct conf_errors *w)
 		warn_service(w, s, "MaxObjectSize",
 		    "larger than SpoolMemory and SpoolSize together; such an "
 		    "object ends as overload");
-	if (s->preview_size > INLINE_MAX &&
+	if (s->preview_size >= SQUID_BUFFER &&
 	    !said_before(c, i, CONF_ID_preview_size, CONF_ID_preview_size))
+		warn_service(w, s, "PreviewSize",
+		    "Squid keeps at most 65535 bytes of a body: with larger "
+		    "bodies it waits for ever for the rest of its preview");
+	else if (s->preview_size > INLINE_MAX &&
+		 !said_before(c, i, CONF_ID_preview_size, CONF_ID_preview_size))
 		warn_service(w, s, "PreviewSize",
 		    "above 32768 a preview does not fit into the message to a "
 		    "worker, which costs time");

@@ -584,3 +584,9 @@ sched_running(const struct sched *s)
 {
 	return s->running;
 }
+
+bool
+sched_has_idle(const struct sched *s)
+{
+	return s->nidle > 0;
+}

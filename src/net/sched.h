@@ -139,4 +139,6 @@ unsigned int sched_workers(
 unsigned int sched_wanted(const struct sched *s); /* what the loader keeps */
 unsigned int sched_queued(const struct sched *s);
 unsigned int sched_running(const struct sched *s);
+/* Whether a job for which any worker will do begins at once. */
+bool sched_has_idle(const struct sched *s);
 #endif

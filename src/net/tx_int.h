@@ -38,6 +38,7 @@ struct tx_scan_what {
 	bool glance;       /* of a preview: see base/scan.h */
 	bool fresh;        /* in a worker that scanned nothing before */
 	struct slice mem;  /* these bytes, or (p NULL) the body so far */
+	uint64_t most;     /* of the body so far at most these; 0: all */
 	uint64_t queue_us; /* gives up when not started by then */
 	uint64_t budget_us;
 };

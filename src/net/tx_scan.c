@@ -12,6 +12,8 @@
 #include "base/metrics.h"
 #include "net/harmless.h"
 
+#define GLANCE_QUEUE_US ((uint64_t)10000)
+
 /* clang-format off */
 static void
 fill_opts(const struct conf_service *c, struct scan_opts *o)
@@ -88,6 +90,15 @@ tx_digest(struct tx *tx)
 	return tx->has_digest ? tx->digest : NULL;
 }
 
+/* How much of the body so far is scanned. */
+static uint64_t
+part_len(const struct tx *tx, const struct tx_scan_what *w)
+{
+	uint64_t size = spool_size(tx->body);
+
+	return w->most != 0 && w->most < size ? w->most : size;
+}
+
 /* What is scanned, if it is no whole body: as far as it is small. */
 static struct slice
 small_part(const struct tx *tx, const struct tx_scan_what *w)
@@ -96,7 +107,7 @@ small_part(const struct tx *tx, const struct tx_scan_what *w)
 
 	if (w->mem.p == NULL && w->prefix_lane && spool_lend(tx->body) == -1)
 		s = (struct slice){ spool_data(tx->body),
-			(size_t)spool_size(tx->body) };
+			(size_t)part_len(tx, w) };
 	return s.len <= MSG_INLINE_BODY_MAX ? s : SLICE_NONE;
 }
 
@@ -208,6 +219,9 @@ make_request(struct tx *tx, const struct tx_scan_what *w, struct sched_job *j)
 	if (w->kind == SCAN_PREFIX)
 		j->rq.whole_len = announced_len(tx);
 	tx_lend_body(tx, j);
+	j->rq.size = part_len(tx, w);
+	if (j->body.p != NULL)
+		j->body.len = (size_t)j->rq.size;
 }
 
 bool
@@ -335,20 +349,26 @@ tx_note_end(struct tx *tx, const struct tx_scan_what *w)
 
 /*
  * A preview is looked into as a whole object is only where its refusal saves
- * much of a transfer: nothing of it goes out before the scan of the whole.
+ * much of a transfer: nothing of it goes out before the scan of the whole. Of
+ * others the beginning has to do, and when all workers are busy it is not
+ * waited for long: whole objects go first, and this one is to become one.
  */
 static struct tx_scan_what
 prefix_what(const struct tx *tx)
 {
 	const struct conf_service *c = tx->svc->conf;
 	uint64_t rest = tx_rest(tx);
+	bool glance = rest == TX_REST_UNKNOWN || rest <= c->preview_scan_rest;
+	uint64_t budget_us = c->preview_scan_timeout * 1000;
+	bool hurry = glance && budget_us > GLANCE_QUEUE_US &&
+		     !sched_has_idle(tx->core->sched);
 
 	return (struct tx_scan_what){ .kind = SCAN_PREFIX,
 		.prefix_lane = true,
-		.glance =
-		    rest == TX_REST_UNKNOWN || rest <= c->preview_scan_rest,
-		.queue_us = c->preview_scan_timeout * 1000,
-		.budget_us = c->preview_scan_timeout * 1000 };
+		.glance = glance,
+		.most = glance ? c->preview_glance : 0,
+		.queue_us = hurry ? GLANCE_QUEUE_US : budget_us,
+		.budget_us = budget_us };
 }
 
 /*
@@ -363,8 +383,8 @@ name_preview(struct tx *tx)
 		uint32_t service, generation, conf, ncodings, forms, glance;
 		uint32_t codings[SCAN_MAX_CODINGS];
 	} k;
-	struct slice bytes = { spool_data(tx->body),
-		(size_t)spool_size(tx->body) };
+	struct tx_scan_what w = prefix_what(tx);
+	struct slice bytes = small_part(tx, &w);
 	struct hash *h;
 	bool ok;
 
@@ -376,7 +396,7 @@ name_preview(struct tx *tx)
 	k.conf = tx->set->conf->generation;
 	k.ncodings = d->ncodings;
 	k.forms = d->forms;
-	k.glance = prefix_what(tx).glance;
+	k.glance = w.glance;
 	memcpy(k.codings, d->codings, d->ncodings * sizeof(k.codings[0]));
 	ok = hash_update(h, &k, sizeof(k)) == 0 &&
 	     hash_update(h, bytes.p, bytes.len) == 0 &&

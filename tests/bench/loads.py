@@ -10,7 +10,8 @@ VARIANTS = {
     "": {},
     "off": {"how": {"config": "ScanPreview off"}},
     "auto": {"how": {"config": "ScanPreview auto"}},
-    "32k": {"options": ["--preview", 32768]},
+    # a smaller preview than the default's
+    "4k": {"options": ["--preview", 4096]},
     "2nets": {"how": {"config": "NetProcesses 2\nScanWorkers 4"}},
     "gzip": {"coding": "gzip"},
     "br": {"coding": "br"},
@@ -118,10 +119,13 @@ def _rows():
         yield Load("large-" + name, spec, "tolsey clamav clamd raw raw-tuned",
                    size="large", seconds=1.2)
     # the prefix scan, and what it costs
-    for size in ("tiny", "large"):
-        for name, spec in (("html-10k", "html:10K"), ("mix", "mix")):
-            yield Load("prefix-%s-%s" % (size, name), spec,
-                       "tolsey tolsey+off tolsey+auto tolsey+32k", size=size)
+    for size, name in (
+            ("tiny", "random-10k"), ("tiny", "html-10k"),
+            ("tiny", "text-10k"), ("tiny", "random-40k"), ("tiny", "mix"),
+            ("large", "random-10k"), ("large", "html-10k"), ("large", "mix")):
+        spec = name.replace("k", "K").replace("-", ":")
+        yield Load("prefix-%s-%s" % (size, name), spec,
+                   "tolsey tolsey+off tolsey+auto tolsey+4k", size=size)
 
 
 ROWS = {row.name: row for row in _rows()}

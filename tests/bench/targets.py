@@ -242,10 +242,13 @@ def _rows():
             "peak beyond 2 engines + 16 + 15 a worker")
     at_most("trickle", "first_body_ms", 200, "ms", "first byte of the body")
     at_most("trickle", "gap_ms", 1000, "ms", "longest gap")
-    target("prefix scan, 10 KB, tiny set: CPU added", "<=", 25,
-           lambda r: 100 * (r.get("prefix-tiny-html-10k", "cpu_us") /
-                            r.get("prefix-tiny-html-10k", "cpu_us",
-                                  "tolsey+off") - 1), "%")
+    for load in ("tiny-html-10k", "tiny-random-10k", "tiny-text-10k",
+                 "tiny-random-40k", "tiny-mix", "large-html-10k",
+                 "large-random-10k", "large-mix"):
+        target("prefix scan, %s: CPU added" % load, "<=", 25,
+               lambda r, load="prefix-" + load:
+               100 * (r.get(load, "cpu_us") /
+                      r.get(load, "cpu_us", "tolsey+off") - 1), "%")
     cpu("repeat-html-10k", 30)
     target("no errors in any load", "<=", 0, lambda r: r.errors())
 

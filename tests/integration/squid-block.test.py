@@ -85,7 +85,8 @@ for _method in ("POST", "PUT"):
 def clean_uploads_arrive():
     web().routes["/take"] = lambda h, p, b: h.answer(
         200, b"%d bytes\n" % len(b))
-    for size in (0, 1, 4095, 4096, 4097, 100000, 3000000):
+    for size in (0, 1, 4095, 4096, 4097, 32767, 32768, 32769, 65536,
+                 100000, 3000000):
         data = samples.filler(size)
         got = proxy().fetch(web().url("/take"), method="POST", body=data)
         eq((got.status, got.body), (200, b"%d bytes\n" % size), "answer")
@@ -108,7 +109,7 @@ def expect_upload_refused_at_the_preview():
     the preview is refused, and the rest was never asked for."""
     web().routes["/take"] = lambda h, p, b: h.answer(200, b"taken\n")
     before = len(web().seen)
-    first = MARKED + samples.filler(6000)
+    first = MARKED + samples.filler(40000)
     conn = squid.Connection(proxy().address, 20)
     try:
         conn.send(("POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"

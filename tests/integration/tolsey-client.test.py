@@ -118,12 +118,12 @@ def one(*args, **rest):
 @case()
 def options():
     out = client()
-    for word in ("Methods           RESPMOD, REQMOD", "Preview           4096",
+    for word in ("Methods           RESPMOD, REQMOD", "Preview           32768",
                  "204: yes", "ISTag"):
         check(word in out, "%r is not in %s" % (word, out))
     got = json.loads(client("--json", "--options"))
     eq(got["headers"]["Options-TTL"], "600", "Options-TTL")
-    eq((got["preview"], got["allow_204"], got["reqmod"]), (4096, True, True))
+    eq((got["preview"], got["allow_204"], got["reqmod"]), (32768, True, True))
 
 
 @case()
@@ -180,11 +180,12 @@ def the_program_is_not_found():
 def preview_sizes():
     f = files()
     for size, preview, ieof, cont in (
-            (10, 4096, True, False), (4096, 4096, True, False),
-            (4097, 4096, False, True), (100, 0, False, True),
-            (0, 0, True, False), (0, 4096, True, False)):
+            (10, 32768, True, False), (32768, 32768, True, False),
+            (32769, 32768, False, True), (100, 0, False, True),
+            (4097, 4096, False, True), (0, 0, True, False),
+            (0, 32768, True, False)):
         f.write("object", samples.filler(size))
-        args = [] if preview == 4096 else ["-w", preview]
+        args = [] if preview == 32768 else ["-w", preview]
         r = one(f.path("object"), *args)
         eq((r["verdict"], r["preview"], r["ieof"], r["continue"], r["sent"]),
            ("clean", preview, ieof, cont, size), "%d/%d" % (size, preview))

@@ -368,6 +368,10 @@ warnings(void **state)
 	warns("PreviewSize 32769",
 	    "service avscan: PreviewSize: above 32768 a preview does not fit "
 	    "into the message to a worker, which costs time\n");
+	warns("PreviewSize 65536",
+	    "service avscan: PreviewSize: Squid keeps at most 65535 bytes of a "
+	    "body: with larger bodies it waits for ever for the rest of its "
+	    "preview\n");
 	warns("OnTooLarge error",
 	    "service avscan: OnTooLarge error: Squid suspends a service for "
 	    "everybody after 10 ICAP errors\n"

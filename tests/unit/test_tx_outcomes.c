@@ -420,6 +420,72 @@ scan_preview(void **state)
 	}
 }
 
+/* Of a small object the beginning of the preview, of a large one all of it. */
+static void
+glance_is_short(void **state)
+{
+	static const struct {
+		const char *setting, *head;
+		uint64_t size;
+	} rows[] = {
+		{ "PreviewGlance 3", R200 "\r\n", 3 },
+		{ "PreviewGlance 3", R200 "Content-Length: 8\r\n\r\n", 3 },
+		{ "PreviewGlance 4", R200 "\r\n", 4 },
+		{ "PreviewGlance 5", R200 "\r\n", 4 },
+		{ "PreviewGlance 3", R200 "Content-Length: 262149\r\n\r\n", 4 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(rows); i++) {
+		const char *overrides[] = { rows[i].setting, NULL };
+		struct world w;
+
+		world_init(&w, overrides, true);
+		preview(&w, rows[i].head);
+		assert_int_equal(w.rq.kind, SCAN_PREFIX);
+		assert_int_equal(w.rq.size, rows[i].size);
+		/* the whole is whole */
+		world_answer(&w, NULL, false);
+		has(world_sent(&w), "ICAP/1.0 100 Continue");
+		world_say(&w, "4\r\nefgh\r\n0\r\n\r\n");
+		assert_int_equal(w.rq.kind, SCAN_WHOLE);
+		assert_int_equal(w.rq.size, 8);
+		world_free(&w);
+	}
+}
+
+/* While all workers are busy a glance waits for 10 ms, no longer. */
+static void
+glance_waits_shortly(void **state)
+{
+	static const struct {
+		const char *head;
+		uint64_t waits_us;
+	} rows[] = {
+		{ R200 "\r\n", 10000 },
+		{ R200 "Content-Length: 262149\r\n\r\n", 100000 },
+	};
+	const struct sched_job other = { .rq = { .kind = SCAN_WHOLE,
+					     .budget_us = 1000000 },
+		.fd = -1,
+		.queue_deadline_us = UINT64_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(rows); i++) {
+		struct world w;
+
+		world_init(&w, NULL, true);
+		assert_true(sched_submit(w.sched, &other) != 0);
+		preview(&w, rows[i].head);
+		world_wait(&w, rows[i].waits_us - 1000);
+		assert_string_equal(world_sent(&w), "");
+		world_wait(&w, 2000);
+		has(world_sent(&w), "ICAP/1.0 100 Continue");
+		world_answer(&w, NULL, false);
+		world_free(&w);
+	}
+}
+
 int
 main(void)
 {
@@ -431,6 +497,8 @@ main(void)
 		cmocka_unit_test(ignored_in_preview),
 		cmocka_unit_test(whole_len),
 		cmocka_unit_test(scan_preview),
+		cmocka_unit_test(glance_is_short),
+		cmocka_unit_test(glance_waits_shortly),
 		cmocka_unit_test(repeats),
 		cmocka_unit_test(no_use),
 	};
