@@ -17,6 +17,7 @@
 #define REFRESH_MS 1000
 #define PAUSE_MS 25
 #define ISTAG_MAX 40
+#define HEADS_MAX ((size_t)(192 << 10)) /* of one message, with its bytes */
 
 static struct {
 	pthread_mutex_t lock;
@@ -277,16 +278,29 @@ cicap_refresh(struct tolsey_scan_service *out)
 	return rc;
 }
 
-/* May the same be asked again? Nothing was judged, and it may be served now. */
+/*
+ * May the same be asked again? Nothing was judged, and it may be served now: by
+ * a daemon that is there again, or in a moment, when others have their answers.
+ */
 static bool
-may_repeat(enum tolsey_scan_rc rc, int tries)
+may_repeat(enum tolsey_scan_rc rc, int tries, uint64_t begin_ms)
 {
-	return rc == TOLSEY_SCAN_GONE && tries < TRIES;
+	const struct timespec pause = { 0, PAUSE_MS * 1000000 };
+
+	if (rc == TOLSEY_SCAN_GONE)
+		return tries < TRIES;
+	if (rc != TOLSEY_SCAN_BUSY ||
+	    now_ms() - begin_ms >= (uint64_t)cicap_conf.restart_ms)
+		return false;
+	cicap_daemon_close(); /* those that wait here count, too */
+	(void)nanosleep(&pause, NULL);
+	return true;
 }
 
 static enum cicap_rc
 conclude(struct cicap_tx *tx, enum tolsey_scan_rc rc, const char *why)
 {
+	tx->busy = rc == TOLSEY_SCAN_BUSY;
 	if (rc != TOLSEY_SCAN_OK) {
 		note_failure(rc, why);
 		return CICAP_FAILED;
@@ -325,20 +339,49 @@ keep_why(char why[128], const struct tolsey_scan *s)
 	why[127] = '\0';
 }
 
-enum cicap_rc
-cicap_ask_prefix(struct cicap_tx *tx)
+/*
+ * The beginning of the body, as much as fits a message with these heads. The
+ * memory is in *mem, to be freed.
+ */
+static bool
+take_prefix(
+    const struct cicap_tx *tx, struct tolsey_scan_request *rq, char **mem)
 {
-	struct tolsey_scan_request rq = { 0 };
+	size_t heads =
+	    rq->identity.len + rq->request_head.len + rq->response_head.len;
+	size_t len = TOLSEY_SCAN_INLINE_MAX;
+
+	if (len > tx->body.size)
+		len = (size_t)tx->body.size;
+	if (heads >= HEADS_MAX)
+		return true;
+	if (len > HEADS_MAX - heads)
+		len = HEADS_MAX - heads;
+	if ((*mem = malloc(len + 1)) == NULL ||
+	    cicap_body_read(&tx->body, *mem, len, 0) != (ssize_t)len)
+		return false;
+	rq->bytes.p = *mem;
+	rq->bytes.len = len;
+	return true;
+}
+
+static enum cicap_rc
+ask_prefix(struct cicap_tx *tx, bool patient)
+{
+	struct tolsey_scan_request rq = { .patient = patient };
 	enum tolsey_scan_rc rc = TOLSEY_SCAN_NO_MEMORY;
 	struct tolsey_scan *s = NULL;
-	char *mem = NULL, why[128] = "";
+	char *mem = NULL, *bytes = NULL, why[128] = "";
+	uint64_t begin = now_ms();
 
 	fill(&rq, tx->req);
-	if (!cicap_heads_fill(tx->req, &rq, &mem))
+	if (!cicap_heads_fill(tx->req, &rq, &mem) ||
+	    !take_prefix(tx, &rq, &bytes))
 		goto out;
-	if (cicap_body_lend(&tx->body, &rq.bytes) != -1) {
-		rc = TOLSEY_SCAN_USAGE;
-		goto out;
+	if (rq.bytes.len == 0) { /* there is no room: asked at the end */
+		free(mem);
+		free(bytes);
+		return CICAP_CONTINUE;
 	}
 	for (int i = 1;; i++) {
 		if ((rc = get_conn(&s)) != TOLSEY_SCAN_OK)
@@ -350,17 +393,31 @@ cicap_ask_prefix(struct cicap_tx *tx)
 		if (rc == TOLSEY_SCAN_CONTINUE)
 			break;
 		give_back(s);
-		if (!may_repeat(rc, i))
+		if (!may_repeat(rc, i, begin))
 			break;
 	}
 out:
 	free(mem);
+	free(bytes);
 	if (rc != TOLSEY_SCAN_CONTINUE)
 		return conclude(tx, rc, why);
 	note_answer();
 	tx->conn = s;
-	tx->prefix = tx->body.size;
+	tx->prefix = rq.bytes.len;
 	return CICAP_CONTINUE;
+}
+
+enum cicap_rc
+cicap_ask_prefix(struct cicap_tx *tx)
+{
+	return ask_prefix(tx, false);
+}
+
+enum cicap_rc
+cicap_ask_gate(struct cicap_tx *tx)
+{
+	cicap_release_conn(tx); /* it has less of the object */
+	return ask_prefix(tx, true);
 }
 
 /* On the connection that has the prefix. False: it has to be asked anew. */
@@ -379,7 +436,7 @@ ask_rest(struct cicap_tx *tx, int fd, const struct tolsey_scan_bytes *bytes,
 	    (unsigned int)cicap_conf.timeout_s * 1000, &tx->verdict);
 	keep_why(why, s);
 	give_back(s);
-	return *rc != TOLSEY_SCAN_GONE;
+	return *rc != TOLSEY_SCAN_GONE && *rc != TOLSEY_SCAN_BUSY;
 }
 
 enum cicap_rc
@@ -389,6 +446,7 @@ cicap_ask_whole(struct cicap_tx *tx, bool no_body)
 	enum tolsey_scan_rc rc = TOLSEY_SCAN_NO_MEMORY;
 	struct tolsey_scan *s = NULL;
 	char *mem = NULL, why[128] = "";
+	uint64_t begin = now_ms();
 
 	fill(&rq, tx->req);
 	rq.no_body = no_body;
@@ -405,7 +463,7 @@ cicap_ask_whole(struct cicap_tx *tx, bool no_body)
 		    (unsigned int)cicap_conf.timeout_s * 1000, &tx->verdict);
 		keep_why(why, s);
 		give_back(s);
-		if (!may_repeat(rc, i))
+		if (!may_repeat(rc, i, begin))
 			break;
 	}
 out:

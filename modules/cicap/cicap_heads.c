@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 #include "tolsey_cicap.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,43 @@ cicap_put_edited_head(struct cicap_tx *tx)
 		   tx->req);
 }
 
+/* What is said where there is no verdict. */
+static const char *
+word_of(const struct cicap_tx *tx)
+{
+	return tx->busy ? "overload" : "not-scanned";
+}
+
+static void
+compare_length(void *data, const char *name, const char *value)
+{
+	struct cicap_tx *tx = data;
+	char *end = NULL;
+	unsigned long long n;
+
+	if (strcasecmp(name, "Content-Length") != 0)
+		return;
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	if (errno != 0 || end == value || end[strspn(end, " \t")] != '\0' ||
+	    n != tx->body.size)
+		tx->wrong_length = true;
+}
+
+void
+cicap_check_length(struct cicap_tx *tx)
+{
+	ci_headers_list_t *h = ci_req_type(tx->req) == ICAP_RESPMOD
+				   ? ci_http_response_headers(tx->req)
+				   : ci_http_request_headers(tx->req);
+
+	if (h == NULL || tx->woken || !ci_req_hasbody(tx->req))
+		return;
+	(void)ci_headers_iterate(h, tx, compare_length);
+	while (tx->wrong_length && ci_headers_remove(h, "Content-Length") != 0)
+		;
+}
+
 static const char own_page[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
     "<meta name=\"viewport\" content=\"width=device-width\">"
@@ -138,15 +176,12 @@ static const char own_page[] =
 bool
 cicap_put_own_page(struct cicap_tx *tx)
 {
-	static const char *const icap[] = {
-		"X-Infection-Found: Type=2; Resolution=2; Threat=not-scanned;",
-		"X-Virus-ID: not-scanned"
-	};
+	const char *word = word_of(tx);
 	static const char *const http[] = { "HTTP/1.1 503 Service Unavailable",
 		"Content-Type: text/html; charset=utf-8",
 		"Cache-Control: no-store", "Retry-After: 60",
 		"X-Content-Type-Options: nosniff", "Connection: close" };
-	char when[32], length[48];
+	char when[32], length[48], found[96], id[48];
 	size_t size = sizeof(own_page) + sizeof(when);
 	time_t now = time(NULL);
 	struct tm tm;
@@ -166,9 +201,11 @@ cicap_put_own_page(struct cicap_tx *tx)
 	for (size_t i = 0; ok && i < sizeof(http) / sizeof(http[0]); i++)
 		ok = ci_http_response_add_header(tx->req, http[i]) != NULL;
 	ok = ok && ci_http_response_add_header(tx->req, length) != NULL;
-	for (size_t i = 0; ok && i < sizeof(icap) / sizeof(icap[0]); i++)
-		ok = ci_icap_add_xheader(tx->req, icap[i]) != NULL;
-	return ok;
+	(void)snprintf(found, sizeof(found),
+	    "X-Infection-Found: Type=2; Resolution=2; Threat=%s;", word);
+	(void)snprintf(id, sizeof(id), "X-Virus-ID: %s", word);
+	return ok && ci_icap_add_xheader(tx->req, found) != NULL &&
+	       ci_icap_add_xheader(tx->req, id) != NULL;
 }
 
 void
@@ -178,11 +215,14 @@ cicap_note_verdict(struct cicap_tx *tx)
 	const struct tolsey_scan_verdict *v = tx->verdict;
 
 	(void)ci_request_set_str_attribute(
-	    tx->req, "tolsey:outcome", v != NULL ? v->outcome : "not-scanned");
+	    tx->req, "tolsey:outcome", v != NULL ? v->outcome : word_of(tx));
 	(void)ci_request_set_str_attribute(
 	    tx->req, "tolsey:id", v != NULL ? v->id : "-");
-	(void)ci_request_set_str_attribute(
-	    tx->req, "tolsey:action", v != NULL ? actions[v->action] : "-");
+	(void)ci_request_set_str_attribute(tx->req, "tolsey:action",
+	    v != NULL ? actions[v->action]
+		      : actions[cicap_conf.on_error == CICAP_PASS    ? 1
+				: cicap_conf.on_error == CICAP_BLOCK ? 2
+								     : 3]);
 	if (v != NULL && v->nnames > 0)
 		(void)ci_request_set_str_attribute(
 		    tx->req, "tolsey:threat", v->names[0]);

@@ -7,6 +7,9 @@
  * bytes go out. Only bytes that the daemon has looked at as a prefix, only in
  * RESPMOD, only where the transaction may not end as 204, and only to a client
  * that knows trailers, as that Squid does.
+ *
+ * Where the daemon has not looked (there was no preview, or its scan came too
+ * late), it is asked to now, without hurry: the gate of tolseyd's own.
  */
 #include "tolsey_cicap.h"
 
@@ -18,6 +21,7 @@
 #define SHAPE ((uint64_t)60 * 1024)
 #define WAIT_MAX_MS 5000
 #define PER_BYTES ((uint64_t)4 << 20)
+#define GATES_MAX 5
 
 static bool
 knows_trailers(ci_request_t *req)
@@ -32,7 +36,7 @@ eligible(struct cicap_tx *tx, struct tolsey_scan_service *s)
 {
 	return cicap_conf.early_release && tx->phase == CICAP_RECEIVING &&
 	       ci_req_type(tx->req) == ICAP_RESPMOD &&
-	       !ci_req_allow204(tx->req) && tx->scanned && !tx->body.failed &&
+	       !ci_req_allow204(tx->req) && !tx->body.failed &&
 	       cicap_service(s) && s->stall_poke_ms >= 0 &&
 	       knows_trailers(tx->req);
 }
@@ -81,18 +85,35 @@ next_wait(struct cicap_tx *tx, const struct tolsey_scan_service *s)
 	tx->in_since_poke = 0;
 }
 
-bool
+/* Has the beginning looked at, as long as the client waits for it. */
+static enum cicap_stall
+open_gate(struct cicap_tx *tx, int silence_ms)
+{
+	while (!tx->scanned && tx->gates < GATES_MAX) {
+		tx->gates++;
+		if (cicap_ask_gate(tx) != CICAP_CONTINUE)
+			return CICAP_JUDGED;
+		if (!tx->scanned && !is_silent(tx->req, silence_ms))
+			return CICAP_GO_ON;
+	}
+	return tx->scanned ? CICAP_WAKE : CICAP_GO_ON;
+}
+
+enum cicap_stall
 cicap_stalled(struct cicap_tx *tx, int len)
 {
 	struct tolsey_scan_service s;
+	enum cicap_stall what;
 
 	tx->in_since_poke += (uint64_t)len;
 	if (tx->woken || tx->in_since_poke < SHAPE || len < 1 ||
-	    !eligible(tx, &s) || budget(tx, &s) == 0 ||
-	    !is_silent(tx->req, s.stall_poke_ms))
-		return false;
-	tx->woken = true;
-	return true;
+	    !eligible(tx, &s) || !is_silent(tx->req, s.stall_poke_ms))
+		return CICAP_GO_ON;
+	what = open_gate(tx, s.stall_poke_ms);
+	if (what == CICAP_WAKE && budget(tx, &s) == 0)
+		what = CICAP_GO_ON;
+	tx->woken = what == CICAP_WAKE;
+	return what;
 }
 
 bool
@@ -100,7 +121,8 @@ cicap_may_release(struct cicap_tx *tx)
 {
 	struct tolsey_scan_service s;
 
-	if (!tx->woken || !eligible(tx, &s) || tx->out >= budget(tx, &s))
+	if (!tx->woken || !tx->scanned || !eligible(tx, &s) ||
+	    tx->out >= budget(tx, &s))
 		return false;
 	/* the first goes with the head */
 	if (tx->pokes > 0 && !is_silent(tx->req, (int)tx->wait_ms))

@@ -124,7 +124,7 @@ preview_decided(struct cicap_tx *tx, enum cicap_rc rc)
 		return CI_ERROR;
 	if (tx->phase == CICAP_PAGE)
 		return answer_at_preview(tx->req);
-	if (!is_edited(tx))
+	if (!is_edited(tx) && !(tx->phase == CICAP_ECHO && tx->body.failed))
 		return CI_MOD_ALLOW204;
 	/* it passes with another head: the rest is needed to be sent on */
 	ci_req_unlock_data(tx->req);
@@ -145,10 +145,12 @@ check_preview(char *data, int len, ci_request_t *req)
 	if (len > 0)
 		(void)cicap_body_add(&tx->body, data, (size_t)len);
 	tx->in_since_poke = tx->body.size;
-	/* it is all: judged at the end of data, which is next */
-	if (ci_req_hasalldata(req) || tx->body.size > TOLSEY_SCAN_INLINE_MAX)
-		return CI_MOD_CONTINUE;
-	rc = cicap_ask_prefix(tx);
+	/* it is all: 204 is permitted now, whatever Allow says */
+	if (ci_req_hasalldata(req))
+		rc =
+		    tx->body.failed ? CICAP_FAILED : cicap_ask_whole(tx, false);
+	else
+		rc = cicap_ask_prefix(tx);
 	return rc == CICAP_CONTINUE ? CI_MOD_CONTINUE : preview_decided(tx, rc);
 }
 
@@ -163,14 +165,14 @@ is_over(const struct cicap_tx *tx)
 }
 
 /*
- * Too large is known before the end: the answer goes out now, while the rest
- * is still being received.
+ * It is known before the end (too large, or bad from the beginning): the answer
+ * goes out now, while the rest is still being received.
  */
 static int
-decide_early(struct cicap_tx *tx)
+decide_early(struct cicap_tx *tx, enum cicap_rc rc)
 {
 	/* an error that can still be told is told at the end of data */
-	if (decide(tx, cicap_ask_whole(tx, false)) == CI_ERROR)
+	if (decide(tx, rc) == CI_ERROR)
 		return tx->woken ? CI_ERROR : CI_OK;
 	ci_req_unlock_data(tx->req);
 	return CI_OK;
@@ -180,6 +182,7 @@ decide_early(struct cicap_tx *tx)
 static int
 receive(struct cicap_tx *tx, const char *p, int *len, bool is_end)
 {
+	enum cicap_stall what = CICAP_GO_ON;
 	int n = *len;
 
 	if (tx->phase == CICAP_PAGE || tx->phase == CICAP_END)
@@ -187,14 +190,20 @@ receive(struct cicap_tx *tx, const char *p, int *len, bool is_end)
 	/* the last byte waits while c-icap is to send what we release */
 	if (n > 0 && !cicap_body_add(&tx->body, p, (size_t)n - 1))
 		return tx->phase == CICAP_ECHO ? CI_ERROR : CI_OK;
-	if (!is_end && cicap_stalled(tx, n)) {
+	if (!is_end)
+		what = cicap_stalled(tx, n);
+	if (what == CICAP_WAKE) {
 		ci_req_unlock_data(tx->req);
 		*len = n - 1;
 		return CI_OK;
 	}
 	if (n > 0 && !cicap_body_add(&tx->body, p + n - 1, 1))
 		return tx->phase == CICAP_ECHO ? CI_ERROR : CI_OK;
-	return is_over(tx) ? decide_early(tx) : CI_OK;
+	if (what == CICAP_JUDGED)
+		return decide_early(
+		    tx, tx->verdict != NULL ? CICAP_VERDICT : CICAP_FAILED);
+	return is_over(tx) ? decide_early(tx, cicap_ask_whole(tx, false))
+			   : CI_OK;
 }
 
 /* Bytes of the object. As give(). */
@@ -274,6 +283,8 @@ end_of_data(ci_request_t *req)
 		if (tx->phase == CICAP_ECHO && tx->body.failed)
 			return CI_ERROR; /* what was lost cannot be passed */
 	}
+	if (tx->phase == CICAP_ECHO)
+		cicap_check_length(tx);
 	if (tx->phase == CICAP_PAGE)
 		req->return_code = EC_200; /* see answer_at_preview() */
 	if (tx->phase == CICAP_ECHO && !is_edited(tx) && tx->out == 0 &&

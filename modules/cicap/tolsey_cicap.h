@@ -86,10 +86,13 @@ struct cicap_tx {
 	struct cicap_body body;
 	struct tolsey_scan *conn; /* with the prefix of this object, or NULL */
 	struct tolsey_scan_verdict *verdict;
-	uint64_t prefix; /* bytes of the body that the daemon has by it */
-	bool scanned;    /* and has looked at */
-	bool decided;    /* verdict, or OnError, has been applied */
-	bool failed;     /* its action is an error */
+	uint64_t prefix;    /* bytes of the body that the daemon has by it */
+	bool scanned;       /* and has looked at */
+	unsigned int gates; /* how often it was asked to, without hurry */
+	bool decided;       /* verdict, or OnError, has been applied */
+	bool failed;        /* its action is an error */
+	bool busy;          /* no answer: the daemon's limits for one user */
+	bool wrong_length;  /* the head announces another body */
 	enum cicap_phase phase;
 	struct tolsey_scan_bytes page;
 	char *own_page;
@@ -111,7 +114,15 @@ enum cicap_rc {
 bool cicap_service(struct tolsey_scan_service *out);
 /* Asks for it, unless that was less than a second ago. */
 enum tolsey_scan_rc cicap_refresh(struct tolsey_scan_service *out);
+/*
+ * What the daemon says of the preview, in the short time that a preview has.
+ */
 enum cicap_rc cicap_ask_prefix(struct cicap_tx *tx);
+/*
+ * The same of what has come so far, up to TOLSEY_SCAN_INLINE_MAX, in the time
+ * that a whole object has.
+ */
+enum cicap_rc cicap_ask_gate(struct cicap_tx *tx);
 enum cicap_rc cicap_ask_whole(struct cicap_tx *tx, bool no_body);
 /* The transaction needs its connection no more. */
 void cicap_release_conn(struct cicap_tx *tx);
@@ -131,16 +142,22 @@ bool cicap_put_page(struct cicap_tx *tx);
 bool cicap_put_own_page(struct cicap_tx *tx);
 /* The request that goes on has this head. */
 bool cicap_put_edited_head(struct cicap_tx *tx);
+/* A Content-Length that is not that of the body does not go on (RM-07). */
+void cicap_check_length(struct cicap_tx *tx);
 /* Words for c-icap's LogFormat. */
 void cicap_note_verdict(struct cicap_tx *tx);
 
 /* ---- cicap_release.c ---- */
+enum cicap_stall {
+	CICAP_GO_ON,
+	CICAP_WAKE,  /* the head of the answer is to go out, a byte to wait */
+	CICAP_JUDGED /* CICAP_VERDICT, or else CICAP_FAILED, came instead */
+};
 /*
- * len bytes have come, of which the last may wait. Looks whether the client is
- * silent, as a stalled Squid is. True: the last byte is to wait, and the head
- * of the answer to go out.
+ * len bytes have come, of which the last is not yet in the body. Looks whether
+ * the client is silent, as a stalled Squid is.
  */
-bool cicap_stalled(struct cicap_tx *tx, int len);
+enum cicap_stall cicap_stalled(struct cicap_tx *tx, int len);
 /* One more byte may go out now. */
 bool cicap_may_release(struct cicap_tx *tx);
 #endif

@@ -119,6 +119,7 @@ send_objects(struct client *c)
 	    (ask_options(c, false) == -1 || check_offer(c) == -1))
 		return complain(c);
 	p.preview = preview_of(c);
+	p.offer = c->offer.known && !o->send_all ? &c->offer : NULL;
 	if (jobs_run(&p, &t, &c->err) == -1)
 		return complain(c);
 	if (!o->json && !o->quiet && !o->no_summary) {

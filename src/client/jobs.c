@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,12 +85,20 @@ one(struct jobs *j, struct session *s, enum walk_kind kind, const char *name,
     const char *why)
 {
 	struct result r = { .name = name != NULL ? name : "EICAR" };
+	enum offer_transfer how = OFFER_PREVIEW;
 	struct source object;
 	struct buf err;
 
 	buf_init(&r.heads, LINES_MAX);
 	buf_init(&err, DETAIL_LEN - 1);
-	if (kind == WALK_SKIPPED || kind == WALK_ERROR) {
+	if (kind != WALK_EICAR && kind != WALK_SKIPPED && j->p->offer != NULL &&
+	    name != NULL)
+		how = offer_transfer_of(j->p->offer, name);
+	if (how == OFFER_IGNORE && kind == WALK_FILE) {
+		verdict_error(&r, "%s",
+		    "the server wants none of this name (Transfer-Ignore)");
+		r.verdict = VERDICT_SKIPPED;
+	} else if (kind == WALK_SKIPPED || kind == WALK_ERROR) {
 		verdict_error(&r, "%s", why);
 		if (kind == WALK_SKIPPED)
 			r.verdict = VERDICT_SKIPPED;
@@ -99,7 +108,9 @@ one(struct jobs *j, struct session *s, enum walk_kind kind, const char *name,
 		verdict_error(
 		    &r, "%s", err.len > 0 ? buf_cstr(&err) : "out of memory");
 	} else {
-		session_object(s, &object, j->p->preview, j->out_fd, &r);
+		session_object(s, &object,
+		    how == OFFER_COMPLETE ? EXCHANGE_NO_PREVIEW : j->p->preview,
+		    j->out_fd, &r);
 		source_close(&object);
 		/* only one object comes with --output */
 		j->came_back = r.verdict != VERDICT_ERROR &&
@@ -176,6 +187,33 @@ run_threads(struct jobs *j, size_t n)
 		(void)pthread_join(threads[--started], NULL);
 }
 
+/* What is to be removed when a signal ends us. */
+static char *volatile unfinished;
+
+static void
+on_end(int number)
+{
+	struct sigaction usual = { .sa_handler = SIG_DFL };
+
+	if (unfinished != NULL)
+		(void)unlink(unfinished);
+	(void)sigaction(number, &usual, NULL);
+	(void)raise(number);
+}
+
+static void
+remove_at_end(struct buf *part)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction end = { .sa_handler = on_end }, old;
+
+	unfinished = (char *)(uintptr_t)buf_cstr(part);
+	for (size_t i = 0; i < COUNTOF(ends); i++)
+		if (sigaction(ends[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN) /* nohup */
+			(void)sigaction(ends[i], &end, NULL);
+}
+
 /* Written beside a file, and put into its place when it is whole. */
 static int
 open_output(struct jobs *j, struct buf *part, struct buf *err)
@@ -193,11 +231,15 @@ open_output(struct jobs *j, struct buf *part, struct buf *err)
 		return 0;
 	}
 	j->out_part = stat(path, &st) == -1 || S_ISREG(st.st_mode);
-	if (buf_printf(part, j->out_part ? "%s.part" : "%s", path) == 0)
+	if (buf_printf(part, j->out_part ? "%s.part" : "%s", path) == 0) {
+		if (j->out_part)
+			remove_at_end(part);
 		j->out_fd = open(buf_cstr(part),
 		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	}
 	if (j->out_fd != -1)
 		return 0;
+	unfinished = NULL;
 	(void)buf_printf(err, "--output %s: %s", path, strerror(errno));
 	return -1;
 }
@@ -208,6 +250,7 @@ close_output(struct jobs *j, struct buf *part, struct buf *err)
 	const char *path = j->p->options->output;
 	int rc = 0;
 
+	unfinished = NULL;
 	if (j->out_fd == -1 || j->out_fd == STDOUT_FILENO)
 		return 0;
 	if (close(j->out_fd) == -1 || (j->out_part && j->came_back &&

@@ -11,6 +11,8 @@ struct jobs_params {
 	const struct target *target;
 	const struct link_peer *peer;
 	uint64_t preview; /* EXCHANGE_NO_PREVIEW for none */
+	/* whose wishes as to names are honoured, or NULL */
+	const struct offer *offer;
 };
 
 /*

@@ -13,6 +13,18 @@ number(const struct icap_answer *a, const char *name, uint64_t *n)
 	return str_to_u64(icap_answer_get(a, name), NUMBER_MAX, n) == 0;
 }
 
+/* One that is too long is as if it were not there: more is sent, not less. */
+static void
+keep_list(
+    char out[OFFER_LIST_MAX], const struct icap_answer *a, const char *name)
+{
+	struct slice list = icap_answer_get(a, name);
+
+	if (list.len >= OFFER_LIST_MAX)
+		list.len = 0;
+	(void)str_copy(out, OFFER_LIST_MAX, list);
+}
+
 void
 offer_read(struct offer *f, const struct icap_answer *a)
 {
@@ -29,6 +41,38 @@ offer_read(struct offer *f, const struct icap_answer *a)
 	f->allow_trailers = slice_list_has(allow, SLICE_LIT("trailers"));
 	if (!number(a, "Max-Connections", &f->max_connections))
 		f->max_connections = 0;
+	keep_list(f->transfer_preview, a, "Transfer-Preview");
+	keep_list(f->transfer_ignore, a, "Transfer-Ignore");
+	keep_list(f->transfer_complete, a, "Transfer-Complete");
+}
+
+static struct slice
+suffix_of(const char *file_name)
+{
+	const char *slash = strrchr(file_name, '/');
+	const char *base = slash != NULL ? slash + 1 : file_name;
+	const char *dot = strrchr(base, '.');
+
+	return slice_of(dot != NULL && dot != base ? dot + 1 : "");
+}
+
+enum offer_transfer
+offer_transfer_of(const struct offer *f, const char *file_name)
+{
+	const struct {
+		const char *list;
+		enum offer_transfer what;
+	} lists[] = { { f->transfer_ignore, OFFER_IGNORE },
+		{ f->transfer_complete, OFFER_COMPLETE },
+		{ f->transfer_preview, OFFER_PREVIEW } };
+	struct slice tokens[] = { suffix_of(file_name), SLICE_LIT("*") };
+
+	for (size_t t = 0; t < COUNTOF(tokens); t++)
+		for (size_t i = 0; i < COUNTOF(lists); i++)
+			if (tokens[t].len > 0 &&
+			    slice_list_has(slice_of(lists[i].list), tokens[t]))
+				return lists[i].what;
+	return OFFER_PREVIEW;
 }
 
 /* What the table shows in words of its own is not repeated below it. */

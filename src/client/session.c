@@ -438,9 +438,9 @@ session_object(struct session *s, struct source *object, uint64_t preview,
 		if (run.lost && r->reused && source_rewind(object) == 0)
 			retry(&run, object, preview);
 	}
-	if (object->has_size && r->verdict != VERDICT_ERROR &&
-	    exchange_is_over(&s->exchange) && object->ended &&
-	    r->sent != object->size)
+	if (object->has_size && object->fd != -1 &&
+	    r->verdict != VERDICT_ERROR && exchange_is_over(&s->exchange) &&
+	    object->ended && r->sent != object->size)
 		verdict_error(
 		    r, "the file is shorter than it was when it was opened");
 	if (!object->has_size)

@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/conn.h"
-#include "net/harmless.h"
 #include "net/scan_source.h"
 #include "net/scan_text.h"
 
@@ -26,6 +25,8 @@
 /* A head and a page; what of an answer is longer is an echo. */
 #define ANSWER_MAX ((size_t)SCANMSG_TAIL_MAX + 16384)
 #define LEFTOVERS 64
+/* Whoever connects has asked before this. */
+#define UNUSED_US ((uint64_t)200000)
 
 static void update(struct scan_conn *c);
 
@@ -259,6 +260,15 @@ collect(struct scan_conn *c)
 	}
 }
 
+/* It was used just now. */
+static void
+touch(struct scan_conn *c)
+{
+	c->idle_us = clock_mono_us();
+	TAILQ_REMOVE(&c->port->conns, c, link);
+	TAILQ_INSERT_TAIL(&c->port->conns, c, link);
+}
+
 static void
 end_request(struct scan_conn *c)
 {
@@ -270,6 +280,7 @@ end_request(struct scan_conn *c)
 	outq_init(&c->out);
 	buf_reset(&c->answer);
 	c->state = SCAN_IDLE;
+	touch(c);
 }
 
 static void
@@ -280,9 +291,7 @@ say_continue(struct scan_conn *c)
 
 	memset(&x, 0, sizeof(x));
 	x.generation = tx->generation;
-	/* just now, or when the same was scanned before */
-	x.scanned = tx->has_preview_digest &&
-		    harmless_has(tx->core->harmless, tx->preview_digest);
+	x.scanned = tx->preview_clean;
 	net_core_tag(c->port->core, tx->set, tx->svc, tx->generation, x.istag);
 	timer_disarm(c->port->core->tq, &c->deadline);
 	buf_reset(&c->answer);
@@ -465,6 +474,7 @@ got_scan(struct scan_conn *c, const struct scanmsg *m, int *fd)
 	METRIC_INC(scan_socket_requests_total);
 	c->body.ended = (s->flags & SCANMSG_NO_BODY) != 0;
 	c->prefix = s->kind == SCANMSG_PREFIX;
+	c->host.patient = (s->flags & SCANMSG_PATIENT) != 0;
 	c->state = SCAN_BUSY;
 	buf_init(&text, SCANMSG_TAIL_MAX + 16384);
 	ok = scan_text_request(&text, m) == 0 && feed(c, buf_slice(&text));
@@ -545,6 +555,7 @@ got_options(struct scan_conn *c, const struct scanmsg *m)
 	(void)str_copy_clean(x.daemon, sizeof(x.daemon), core->server, "");
 	if (svc != NULL)
 		fill_service(core, svc, &x);
+	touch(c);
 	if (!say(c->fd, SCANMSG_SERVICE, c->id, &x, NULL, 0))
 		scan_conn_close(c);
 }
@@ -664,6 +675,7 @@ scan_conn_new(struct scanport *port, struct scan_peer *peer, int fd)
 	timer_init(&c->deadline, deadline_fired);
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	TAILQ_INSERT_TAIL(&port->conns, c, link);
+	c->idle_us = clock_mono_us();
 	port->count++;
 	METRIC_INC(scan_socket_connections_total);
 	if (event_assign(&c->ev_read, port->base, fd, EV_READ | EV_PERSIST,
@@ -673,6 +685,16 @@ scan_conn_new(struct scanport *port, struct scan_peer *peer, int fd)
 	    event_add(&c->ev_read, NULL) == -1)
 		log_error("event-failed", "what=scan-socket");
 	return c;
+}
+
+bool
+scan_conn_is_unused(const struct scan_conn *c)
+{
+	char byte;
+
+	return c->state == SCAN_IDLE &&
+	       clock_mono_us() - c->idle_us >= UNUSED_US &&
+	       recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1;
 }
 
 void

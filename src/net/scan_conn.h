@@ -28,7 +28,7 @@ struct scanport {
 	struct net_core *core;
 	struct scan_listener_list listeners;
 	struct scan_peer_list peers;
-	struct scan_conn_list conns;
+	struct scan_conn_list conns; /* those that were used last at the end */
 	unsigned int count;
 	bool draining;
 	char *datagram; /* one message, shared by all */
@@ -59,8 +59,9 @@ struct scan_conn {
 	struct event ev_read, ev_kick;
 	struct timer deadline;
 	enum scan_conn_state state;
-	bool prefix; /* the body that came is one */
-	uint64_t id; /* of the request, as the peer says */
+	bool prefix;      /* the body that came is one */
+	uint64_t idle_us; /* IDLE: since when */
+	uint64_t id;      /* of the request, as the peer says */
 	struct tx_host host;
 	char peer_text[24]; /* "scan:UID" */
 	struct icap_rx rx;
@@ -77,6 +78,8 @@ struct scan_conn *scan_conn_new(
     struct scanport *port, struct scan_peer *peer, int fd);
 /* Closes and frees; an unfinished transaction counts as left by its client. */
 void scan_conn_close(struct scan_conn *c);
+/* Nothing was asked on it for a while, and nothing is. */
+bool scan_conn_is_unused(const struct scan_conn *c);
 /* One message, and nothing else: for a socket that is refused. */
 void scan_conn_say_error(
     int fd, uint64_t id, enum scanmsg_err e, const char *text);

@@ -112,7 +112,7 @@ scan_text_answer_free(struct scan_text_answer *a)
 	buf_free(&a->body);
 }
 
-/* The X- fields, and what is encapsulated. */
+/* The X- fields, how long a page may be kept, and what is encapsulated. */
 static int
 take_fields(
     struct scan_text_answer *a, const struct http_head *h, struct encap *e)
@@ -125,7 +125,8 @@ take_fields(
 		if (slice_case_eq(name, SLICE_LIT("Encapsulated")) &&
 		    encap_parse(e, value) != PROTO_OK)
 			return -1;
-		if (slice_case_has_prefix(name, SLICE_LIT("X-")))
+		if (slice_case_has_prefix(name, SLICE_LIT("X-")) ||
+		    slice_case_eq(name, SLICE_LIT("Cache-Control")))
 			rc |= buf_printf(&a->headers, "%.*s: %.*s\r\n",
 			    SLICE_FMT(name), SLICE_FMT(value));
 	}

@@ -77,6 +77,20 @@ scan_peer_leave(struct scanport *p, struct scan_peer *peer)
 	free(peer);
 }
 
+/* Closes the connection that the peer has not used for longest, if any. */
+static bool
+make_room(struct scanport *p, const struct scan_peer *peer)
+{
+	struct scan_conn *c;
+
+	TAILQ_FOREACH (c, &p->conns, link)
+		if (c->peer == peer && scan_conn_is_unused(c)) {
+			scan_conn_close(c);
+			return true;
+		}
+	return false;
+}
+
 static void
 refuse(int fd, enum scanmsg_err e, const struct ucred *who)
 {
@@ -105,7 +119,8 @@ accepted(struct scan_listener *l, int fd)
 		refuse(fd, SCANMSG_ERR_INTERNAL, &who);
 		return;
 	}
-	if (peer->connections > p->core->set->conf->scan_socket_connections) {
+	if (peer->connections > p->core->set->conf->scan_socket_connections &&
+	    !make_room(p, peer)) {
 		scan_peer_leave(p, peer);
 		refuse(fd, SCANMSG_ERR_CONNECTIONS, &who);
 		return;

@@ -12,6 +12,8 @@
 /* A peer with the object at hand waits for its own client, and says so itself
  */
 #define HOLDER_MS ((uint64_t)86400000)
+/* The worker's own deadline comes first, and its loss is told. */
+#define PATIENT_MORE_MS ((uint64_t)5000)
 #define TX_URL_MAX 8192
 #define TX_IDENTITY_MAX 512
 #define TX_HEAD_MAX ((size_t)8 << 20)
@@ -59,6 +61,14 @@ silence_fired(struct timer *t)
 	tx->host->kick(tx->host->ctx);
 }
 
+/* Of a patient client's preview; sched has its own, before it. */
+static uint64_t
+patient_ms(const struct tx *tx)
+{
+	return tx->set->conf->queue_timeout + PATIENT_MORE_MS +
+	       conf_scan_budget_us(tx->svc->conf, spool_size(tx->body)) / 1000;
+}
+
 static uint64_t
 deadline_ms(const struct tx *tx)
 {
@@ -70,7 +80,8 @@ deadline_ms(const struct tx *tx)
 	case DEADLINE_BODY:
 		return tx->host->holds ? HOLDER_MS : c->body_timeout;
 	case DEADLINE_PREVIEW_SCAN:
-		return tx->svc->conf->preview_scan_timeout;
+		return tx->host->patient ? patient_ms(tx)
+					 : tx->svc->conf->preview_scan_timeout;
 	case DEADLINE_STREAM:
 		return tx->passthrough ? c->body_timeout : c->stream_timeout;
 	case DEADLINE_DRAIN:

@@ -58,7 +58,8 @@ struct tx_host {
 	void *ctx;
 	const char *peer; /* address of the ICAP client, "unix", or NULL */
 	bool trusted;     /* it is believed about users and their addresses */
-	bool holds; /* it has the whole object: nothing is to be streamed */
+	bool holds;   /* it has the whole object: nothing is to be streamed */
+	bool patient; /* the scan of the preview is waited for, however long */
 };
 
 struct tx_times {
@@ -110,6 +111,7 @@ struct tx {
 	/* of the preview and all that its scan depends on */
 	unsigned char preview_digest[HASH_LEN];
 	bool has_digest, has_preview_digest;
+	bool preview_clean;  /* it was scanned, now or before: nothing found */
 	uint32_t generation; /* of the signatures that scanned it last, or 0 */
 	char istag[SERVICE_TAG_LEN]; /* of the present answer */
 	bool retried;

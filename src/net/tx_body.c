@@ -148,8 +148,11 @@ wants_prefix_scan(const struct tx *tx)
 	const struct conf_service *c = tx->svc->conf;
 	uint64_t rest = tx_rest(tx);
 
-	if (c->scan_preview == CONF_SCAN_PREVIEW_OFF ||
-	    spool_size(tx->body) == 0)
+	if (spool_size(tx->body) == 0)
+		return false;
+	if (tx->host->patient) /* it is the gate, see tx_trickle.c */
+		return true;
+	if (c->scan_preview == CONF_SCAN_PREVIEW_OFF)
 		return false;
 	/* it could not be refused anyway */
 	if (c->monitor || c->actions[OUTCOME_INFECTED] != ACTION_BLOCK)

@@ -351,7 +351,8 @@ tx_note_end(struct tx *tx, const struct tx_scan_what *w)
  * A preview is looked into as a whole object is only where its refusal saves
  * much of a transfer: nothing of it goes out before the scan of the whole. Of
  * others the beginning has to do, and when all workers are busy it is not
- * waited for long: whole objects go first, and this one is to become one.
+ * waited for long: whole objects go first, and this one is to become one. To a
+ * patient client some of it will go out, so all of it is looked into.
  */
 static struct tx_scan_what
 prefix_what(const struct tx *tx)
@@ -363,6 +364,11 @@ prefix_what(const struct tx *tx)
 	bool hurry = glance && budget_us > GLANCE_QUEUE_US &&
 		     !sched_has_idle(tx->core->sched);
 
+	if (tx->host->patient)
+		return (struct tx_scan_what){ .kind = SCAN_PREFIX,
+			.queue_us = tx->set->conf->queue_timeout * 1000,
+			.budget_us =
+			    conf_scan_budget_us(c, spool_size(tx->body)) };
 	return (struct tx_scan_what){ .kind = SCAN_PREFIX,
 		.prefix_lane = true,
 		.glance = glance,
@@ -411,19 +417,21 @@ static bool
 is_harmless(struct tx *tx)
 {
 	tx->has_preview_digest = name_preview(tx);
-	if (!tx->has_preview_digest ||
-	    !harmless_has(tx->core->harmless, tx->preview_digest))
-		return false;
-	METRIC_INC(prefix_repeats_total);
-	return true;
+	tx->preview_clean =
+	    tx->has_preview_digest &&
+	    harmless_has(tx->core->harmless, tx->preview_digest);
+	if (tx->preview_clean)
+		METRIC_INC(prefix_repeats_total);
+	return tx->preview_clean;
 }
 
 static void
 note_harmless(struct tx *tx)
 {
-	if (tx->has_preview_digest && tx->done_how == SCHED_ANSWER &&
-	    tx->answer.complete == 1 && tx->answer.nfindings == 0 &&
-	    tx->answer.dropped == 0 &&
+	tx->preview_clean =
+	    tx->done_how == SCHED_ANSWER && tx->answer.complete == 1 &&
+	    tx->answer.nfindings == 0 && tx->answer.dropped == 0;
+	if (tx->preview_clean && tx->has_preview_digest &&
 	    tx->generation == tx->core->loaded.generation)
 		harmless_note(tx->core->harmless, tx->preview_digest);
 }

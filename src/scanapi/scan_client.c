@@ -237,18 +237,18 @@ is_alive(const struct tolsey_scan *s)
 	struct tolsey_scan_service service;
 	struct tolsey_scan *other;
 	uint64_t begin = now_ms(), used;
-	bool alive = false;
+	enum tolsey_scan_rc rc = TOLSEY_SCAN_TIMEOUT;
 
 	if (tolsey_scan_open(s->sun.sun_path, s->watch_ms, &other) !=
 	    TOLSEY_SCAN_OK)
 		return false;
 	used = now_ms() - begin;
 	if (used < s->watch_ms)
-		alive = tolsey_scan_options(other, NULL,
-			    s->watch_ms - (unsigned int)used,
-			    &service) == TOLSEY_SCAN_OK;
+		rc = tolsey_scan_options(
+		    other, NULL, s->watch_ms - (unsigned int)used, &service);
 	tolsey_scan_close(other);
-	return alive;
+	/* who is busy lives, and goes on with what was asked before */
+	return rc == TOLSEY_SCAN_OK || rc == TOLSEY_SCAN_BUSY;
 }
 
 /* Until there is something to read, or it is in vain. */
@@ -303,6 +303,9 @@ receive(struct tolsey_scan *s, struct scanmsg *m, uint64_t end_ms)
 		return broken(s, TOLSEY_SCAN_DENIED);
 	case SCANMSG_ERR_DEADLINE:
 		return broken(s, TOLSEY_SCAN_TIMEOUT);
+	case SCANMSG_ERR_CONNECTIONS:
+	case SCANMSG_ERR_BYTES:
+		return broken(s, TOLSEY_SCAN_BUSY);
 	default:
 		return broken(s, TOLSEY_SCAN_REFUSED);
 	}
@@ -380,6 +383,8 @@ fill_scan(struct scanmsg_scan *x, struct iovec *tail,
 	x->method = rq->method;
 	x->kind = prefix ? SCANMSG_PREFIX : SCANMSG_WHOLE;
 	x->flags = rq->no_body ? SCANMSG_NO_BODY : 0;
+	if (prefix && rq->patient)
+		x->flags |= SCANMSG_PATIENT;
 	x->deadline_ms = rq->deadline_ms;
 	x->body_size = rq->fd != -1 ? rq->size : body.len;
 	tail[0] = iov_of(rq->url, url);
@@ -553,6 +558,8 @@ tolsey_scan_strerror(enum tolsey_scan_rc rc)
 		return "the request does not fit a message";
 	case TOLSEY_SCAN_NO_MEMORY:
 		return "out of memory";
+	case TOLSEY_SCAN_BUSY:
+		return "too much at once for the limits of the daemon";
 	}
 	return "unknown";
 }

@@ -114,16 +114,27 @@ is_field(const char *p, size_t len)
 	return colon < len;
 }
 
+/* What a daemon may say beside X- lines. */
+static bool
+is_no_store(const char *p, size_t len)
+{
+	static const char line[] = "Cache-Control: no-store";
+
+	return len == sizeof(line) - 1 && memcmp(p, line, len) == 0;
+}
+
 /* Lines that each end in CRLF. */
 static bool
-are_fields(const char *p, size_t len)
+are_fields(const char *p, size_t len, enum scanmsg_side from)
 {
 	const char *end;
 
 	while (len > 0) {
 		end = memchr(p, '\n', len);
 		if (end == NULL || end == p || end[-1] != '\r' ||
-		    !is_field(p, (size_t)(end - p) - 1))
+		    !(is_field(p, (size_t)(end - p) - 1) ||
+			(from == SCANMSG_DAEMON &&
+			    is_no_store(p, (size_t)(end - p) - 1))))
 			return false;
 		len -= (size_t)(end - p) + 1;
 		p = end + 1;
@@ -158,7 +169,9 @@ check_scan_fields(const struct scanmsg_scan *s)
 		return SCANMSG_ERR_VALUE;
 	if (s->kind != SCANMSG_PREFIX && s->kind != SCANMSG_WHOLE)
 		return SCANMSG_ERR_VALUE;
-	if ((s->flags & ~SCANMSG_NO_BODY) != 0)
+	if ((s->flags & ~(SCANMSG_NO_BODY | SCANMSG_PATIENT)) != 0)
+		return SCANMSG_ERR_VALUE;
+	if ((s->flags & SCANMSG_PATIENT) != 0 && s->kind != SCANMSG_PREFIX)
 		return SCANMSG_ERR_VALUE;
 	if (s->reserved != 0)
 		return SCANMSG_ERR_RESERVED;
@@ -199,7 +212,7 @@ check_scan(const struct scanmsg *m, unsigned int nfds)
 		return e;
 	if (!is_url(m->tail, s->len_url))
 		return SCANMSG_ERR_STRING;
-	if (!are_fields(m->tail + s->len_url, s->len_icap))
+	if (!are_fields(m->tail + s->len_url, s->len_icap, SCANMSG_CLIENT))
 		return SCANMSG_ERR_FIELDS;
 	return check_body(s->body_size, s->len_body, nfds);
 }
@@ -259,7 +272,7 @@ check_verdict(const struct scanmsg *m)
 	for (size_t i = 0; i < SCANMSG_MAX_NAMES; i++)
 		if (!IS_TEXT(v->names[i]))
 			return SCANMSG_ERR_STRING;
-	if (!are_fields(m->tail, v->len_headers))
+	if (!are_fields(m->tail, v->len_headers, SCANMSG_DAEMON))
 		return SCANMSG_ERR_FIELDS;
 	/* what is clean, and only that, is passed as clean */
 	if (strcmp(v->outcome, "clean") == 0 &&

@@ -29,7 +29,8 @@ enum tolsey_scan_rc {
 	TOLSEY_SCAN_REFUSED,  /* the daemon said why: tolsey_scan_why() */
 	TOLSEY_SCAN_NONSENSE, /* the answer breaks the protocol */
 	TOLSEY_SCAN_USAGE,    /* the request cannot be put in a message */
-	TOLSEY_SCAN_NO_MEMORY
+	TOLSEY_SCAN_NO_MEMORY,
+	TOLSEY_SCAN_BUSY /* of this user there is too much at once */
 };
 enum tolsey_scan_action {
 	TOLSEY_SCAN_PASS = 1,
@@ -55,6 +56,12 @@ struct tolsey_scan_request {
 	/* lines "X-Client-IP: 192.0.2.1\r\n" ...: who asks for it */
 	struct tolsey_scan_bytes identity;
 	bool no_body;
+	/*
+	 * Of a prefix: nobody waits to go on, so its scan has the time that
+	 * the scan of a whole object has, and takes place whatever ScanPreview
+	 * says.
+	 */
+	bool patient;
 	/*
 	 * The object: fd (a memfd sealed against write, shrink and grow, or a
 	 * regular file opened for reading) and its size; or, where fd is -1,
@@ -98,7 +105,8 @@ struct tolsey_scan_verdict {
 };
 
 /*
- * Connects. *out is set for TOLSEY_SCAN_OK alone, else errno tells more.
+ * Connects. *out is set for TOLSEY_SCAN_OK alone, else errno tells more. A
+ * connection that is not used may be closed when its user needs others (GONE).
  */
 enum tolsey_scan_rc tolsey_scan_open(
     const char *path, unsigned int timeout_ms, struct tolsey_scan **out);

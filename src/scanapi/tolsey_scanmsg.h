@@ -47,7 +47,11 @@ enum scanmsg_kind {
 	SCANMSG_PREFIX = 1, /* the body begins so; CONTINUE asks for REST */
 	SCANMSG_WHOLE = 2
 };
-#define SCANMSG_NO_BODY 1u /* flags: the message has none, not even empty */
+/* flags */
+#define SCANMSG_NO_BODY 1u /* the message has none, not even an empty one */
+#define SCANMSG_PATIENT \
+	2u /* PREFIX: its scan has the time of a whole one's \
+	    */
 
 /*
  * One transaction. Behind it come, in this order and without anything between

@@ -17,7 +17,8 @@ import icap
 import samples
 import tolsey
 from icap import GET, OK, PUT, chunked, reqmod, respmod
-from tap import add_case, case, check, eq, main, shared, wait_for
+from tap import (add_case, case, check, eq, main, not_through_cicap, shared,
+                 wait_for)
 
 ACTIONS = ("pass", "block", "error", "monitor")
 NAMES = {"infected": "Infected", "failed": "Failed", "timeout": "Timeout",
@@ -417,6 +418,7 @@ def plain_documents_are_clean():
 
 # ---- streams ----
 @case()
+@not_through_cicap("c-icap has no timer, what is endless is held")
 def streams_by_their_action():
     head = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
     body = b"data: hello\n\n" * 10

@@ -8,6 +8,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "lib"))
 
 import random
+import select
+import socket
 import subprocess
 import threading
 import time
@@ -155,6 +157,25 @@ def prefix_then_rest():
 
 
 @case()
+def patient_prefix():
+    """Its scan takes place, and takes the time that it needs."""
+    t = tolsey.Tolsey("ScanPreview off\nPreviewScanTimeout 50ms",
+                      instead=tolsey.FAULTY_SCAN)
+    try:
+        slow = b"FAULT:slow:300 " + samples.filler(60000)
+        for body, flags, scanned in ((b"x" * 10, 0, 0), (b"x" * 10, 2, 1),
+                                     (slow, 0, 0), (slow, 2, 1)):
+            with connect(t) as c:
+                a = c.ask(with_heads(body=body, kind=s.PREFIX, flags=flags))
+                eq((a.type, a.scanned), (s.CONTINUE, scanned), body[:20])
+                clean(c.ask(s.rest(b"y")))
+        blocked(ask(with_heads(body=b"y" * 40000 + samples.MARKER,
+                               kind=s.PREFIX, flags=2), t=t), "Tests.Marker")
+    finally:
+        t.close()
+
+
+@case()
 def uploads():
     blocked(ask(s.scan(method=s.REQMOD, req=PUT, body=samples.EICAR)))
     clean(ask(s.scan(method=s.REQMOD, req=PUT, body=b"good")))
@@ -268,6 +289,117 @@ def descriptors_that_are_not_taken():
     clean(ask_fd(data, s.memfd(data)))
 
 
+def odd_descriptors(path):
+    """Name, descriptor, what the daemon says; a None is a verdict."""
+    data = samples.filler(70000)
+    n = len(data)
+    with open(path, "wb") as f:
+        f.write(data)
+    fifo = path + ".fifo"
+    os.mkfifo(fifo)
+    pair = socket.socketpair()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path + ".sock")
+    yield "fifo", os.open(fifo, os.O_RDWR | os.O_NONBLOCK), n, "NOT_A_FILE"
+    yield "socket", pair[0].detach(), n, "NOT_A_FILE"
+    yield "listening socket", listening.detach(), n, "NOT_A_FILE"
+    yield "the scan socket itself", connect().s.detach(), n, "NOT_A_FILE"
+    waiting = select.epoll()
+    yield "epoll", os.dup(waiting.fileno()), n, "NOT_A_FILE"
+    yield "null", os.open("/dev/null", os.O_RDONLY), n, "NOT_A_FILE"
+    yield "terminal", os.openpty()[1], n, "NOT_A_FILE"
+    for name in ("/proc/self/mem", "/proc/self/environ", "/proc/kmsg",
+                 "/sys/kernel/uevent_seqnum"):
+        try:
+            yield name, os.open(name, os.O_RDONLY), n, "NOT_LOCAL"
+        except OSError:
+            pass
+    yield "append", os.open(path, os.O_WRONLY | os.O_APPEND), n, "WRITABLE"
+    for seals in 0, 2, 4, 8, 2 | 4, 2 | 8, 4 | 8:
+        yield "seals %d" % seals, s.memfd(data, seals), n, "WRITABLE"
+    huge = path + ".huge"
+    with open(huge, "wb") as f:
+        f.truncate(1 << 40)
+    fd = os.open(huge, os.O_RDONLY)
+    yield "1 TiB of nothing", fd, 1 << 40, "BYTES"
+    yield "of which little", os.open(huge, os.O_RDONLY), 1000, None
+    yield "more than 2^63", os.open(path, os.O_RDONLY), (1 << 64) - 1, "BYTES"
+    unlinked = path + ".gone"
+    with open(unlinked, "wb") as f:
+        f.write(data)
+    fd = os.open(unlinked, os.O_RDONLY)
+    os.unlink(unlinked)
+    yield "unlinked", fd, n, None
+
+
+@case()
+def every_kind_of_descriptor():
+    """Each is an error, at once, and harms nobody."""
+    t = server()
+    before = t.idle_fds()
+    good = samples.filler(50000, 7)
+    with connect() as beside:
+        for name, fd, size, error in odd_descriptors(t.path("odd")):
+            begin = time.monotonic()
+            with connect() as c:
+                a = c.ask(with_heads(fd_size=size), [fd])
+                if error is None:
+                    eq((a.type, a.outcome), (s.VERDICT, "clean"), name)
+                else:
+                    eq((a.type, getattr(a, "error", None)), (s.ERROR, error),
+                       name)
+            os.close(fd)
+            check(time.monotonic() - begin < 2, "%s: late" % name)
+            m = s.memfd(good)
+            clean(beside.ask(with_heads(fd_size=len(good)), [m]))
+            os.close(m)
+    eq(t.idle_fds(), before, "descriptors")
+    eq(len(t.nets()), 1, "nets")
+
+
+@case()
+def a_flood_of_one_user():
+    """Connections, messages without an end of answers read, and nonsense:
+    others are served meanwhile."""
+    t = server()
+    stop, count = threading.Event(), [0]
+    junk = [with_heads(body=b"x"), b"\0" * 100, s.options(), s.rest(b"x"),
+            with_heads(fd_size=10, body=b"")]
+
+    def flood():
+        i = 0
+        while not stop.is_set():
+            i += 1
+            try:
+                with connect(timeout=5) as c:
+                    for _ in range(4):
+                        c.send(junk[i % len(junk)])
+                    count[0] += 1
+            except OSError:
+                pass
+    threads = [threading.Thread(target=flood) for _ in range(8)]
+    for x in threads:
+        x.start()
+    slowest = 0
+    try:
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            with t.client(10) as c:
+                check(c.scan_response(os.urandom(20) + samples.MARKER).infected,
+                      "not found")
+            slowest = max(slowest, time.monotonic() - begin)
+    finally:
+        stop.set()
+        for x in threads:
+            x.join()
+    note("%d connections, slowest of others %.0f ms" % (count[0],
+                                                        slowest * 1000))
+    check(slowest < 1, "%.2f s" % slowest)
+    eq(len(t.nets()), 1, "nets")
+    wait_for(lambda: ask(with_heads(body=b"x")).type == s.VERDICT, 5, "served")
+
+
 @case()
 def malformed_messages():
     good = with_heads(body=b"x")
@@ -293,7 +425,8 @@ def malformed_messages():
             (with_heads(method=0), (), "VALUE"),
             (with_heads(method=3), (), "VALUE"),
             (with_heads(kind=7), (), "VALUE"),
-            (with_heads(flags=2), (), "VALUE"),
+            (with_heads(flags=2), (), "VALUE"),  # PATIENT, and no prefix
+            (with_heads(flags=4, kind=s.PREFIX), (), "VALUE"),
             (with_heads(len_url=5), (), "SECTIONS"),
             (with_heads(len_body=0xffffffff, body=b"x"), (), "SECTIONS"),
             (with_heads(url=b"http://x/"), (), "SECTIONS"),
@@ -462,6 +595,17 @@ def access_by_group():
                 assert c.ask(s.options()).type == s.SERVICE
             return scan()
         eq(as_user(12345, [adm], many), "CONNECTIONS", "a fifth")
+
+        def unused():
+            held = [s.ScanSocket(path) for _ in range(4)]
+            for c in held:
+                assert c.ask(s.options()).type == s.SERVICE
+            time.sleep(0.4)
+            assert held[0].ask(s.options()).type == s.SERVICE
+            said = scan()
+            # the one that was not used for longest has made room
+            return said, [c.is_closed() for c in held[1:2]]
+        eq(as_user(12345, [adm], unused), str(("clean", [True])), "unused")
         eq(as_user(12346, [adm], scan), "clean", "another user meanwhile")
     finally:
         t.close()

@@ -109,6 +109,8 @@ def passes_and_blocks(proxy, size=3000000):
 @case()
 def partial_content():
     passes_and_blocks(partial())
+    if tolsey.THROUGH_CICAP:
+        return  # c-icap offers none
     statuses = re.findall(r"/(\d{3}) ", partial().log("icap.log"))
     check("206" in statuses, "no 206 among %r" % sorted(set(statuses)))
     check(server().metric("icap_206_total") > 0, "206 is not counted")

@@ -13,7 +13,7 @@ import origin
 import samples
 import squid
 import tolsey
-from tap import case, check, eq, main, shared
+from tap import case, check, eq, main, not_through_cicap, shared
 
 server = shared(tolsey.server)
 web = shared(origin.Origin)
@@ -21,6 +21,7 @@ proxy = shared(lambda: squid.Squid(server().uri))
 
 
 @case(timeout=40)
+@not_through_cicap("c-icap has no timer, what is endless is held")
 def events_reach_the_client_within_a_second():
     """Server-sent events of 30 bytes, one each second."""
     tolsey.only_tolsey()

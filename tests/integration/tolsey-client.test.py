@@ -12,6 +12,7 @@ import json
 import pty
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -680,6 +681,57 @@ def early_answers():
         out = client("--no-preview", f.path("small"), url=fake.url, code=1)
         check("Cut FOUND" in out and "but: " in out, out)
     os.unlink(f.path("big"))
+
+
+@case()
+def names_that_the_server_does_not_want():
+    """RFC 3507 4.10.2: Transfer-Ignore, Transfer-Complete, Transfer-Preview."""
+    f = files()
+    for name in "a.gif", "b.Html", "c.bin", "d":
+        with open(f.path(name), "wb") as out:
+            out.write(samples.filler(9000))
+    offer = (b"ICAP/1.0 200 OK\r\nMethods: RESPMOD\r\nPreview: 10\r\n"
+             b"Transfer-Ignore: jpg, GIF\r\nTransfer-Complete: html\r\n"
+             b"Transfer-Preview: *\r\nConnection: close\r\n\r\n")
+    unchanged = b"ICAP/1.0 204 x\r\nConnection: close\r\n\r\n"
+    with Fake(offer, unchanged) as fake:
+        r = one(f.path("a.gif"), url=fake.url)
+        eq(r["verdict"], "skipped", str(r))
+        check("Transfer-Ignore" in str(r), str(r))
+    for name, args, preview in (("b.Html", (), None), ("c.bin", (), 10),
+                                ("d", (), 10), ("a.gif", ("--send-all",), 10),
+                                ("b.Html", ("--send-all",), 10)):
+        with Fake(offer, unchanged) as fake:
+            r = one(*args, f.path(name), url=fake.url)
+            eq((r["verdict"], r["preview"]), ("clean", preview), name)
+    rest = offer.replace(b"Preview: *", b"Preview: bin").replace(
+        b"GIF", b"*")
+    for name, verdict in ("c.bin", "clean"), ("d", "skipped"):
+        with Fake(rest, unchanged) as fake:
+            eq(one(f.path(name), url=fake.url)["verdict"], verdict, name)
+    # the test object is always sent
+    with Fake(rest, unchanged) as fake:
+        client("--eicar", url=fake.url)
+
+
+@case()
+def no_part_is_left_by_a_signal():
+    f = files()
+    if os.path.exists(f.path("back")):
+        os.unlink(f.path("back"))
+    for number in signal.SIGINT, signal.SIGTERM:
+        with Fake(slowly(HEAD + b"3\r\nabc\r\n")) as fake:
+            run = subprocess.Popen(
+                [CLIENT, "-u", fake.url, "--no-preview", "-o",
+                 f.path("back"), f.path("small")], stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT)
+            wait_for(lambda: os.path.exists(f.path("back.part")), 10,
+                     "nothing is written")
+            run.send_signal(number)
+            run.communicate(timeout=10)
+            eq(run.returncode, -number, "its end")
+        check(not os.path.exists(f.path("back.part")), "a part is left")
+        check(not os.path.exists(f.path("back")), "it is not whole")
 
 
 def serves(*answers):

@@ -156,7 +156,9 @@ requests(void **state)
 	assert_int_equal(from_client(0), SCANMSG_ERR_VALUE);
 	make_scan()->kind = 0;
 	assert_int_equal(from_client(0), SCANMSG_ERR_VALUE);
-	make_scan()->flags = 2;
+	make_scan()->flags = SCANMSG_PATIENT; /* and no prefix */
+	assert_int_equal(from_client(0), SCANMSG_ERR_VALUE);
+	make_scan()->flags = 4;
 	assert_int_equal(from_client(0), SCANMSG_ERR_VALUE);
 	make_scan()->reserved = 1;
 	assert_int_equal(from_client(0), SCANMSG_ERR_RESERVED);

@@ -6,6 +6,7 @@ run prints "skip NAME: reason". Things that are shared by the cases of a file
 (a server, a Squid) are made by shared() and closed at the end; what they find
 wrong when they close counts as a case of its own.
 """
+import functools
 import os
 import signal
 import sys
@@ -29,6 +30,19 @@ def case(timeout=60):
     def mark(function):
         _cases.append((function.__name__.replace("_", "-"), function, timeout))
         return function
+    return mark
+
+
+def not_through_cicap(reason):
+    """Under @case(), or around the function of add_case(): what c-icap itself
+    decides is no case where it stands in front (ICAP_CICAP=1)."""
+    def mark(function):
+        @functools.wraps(function)
+        def run():
+            if os.environ.get("ICAP_CICAP") == "1":
+                skip("not through c-icap: " + reason)
+            function()
+        return run
     return mark
 
 

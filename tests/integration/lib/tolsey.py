@@ -310,12 +310,13 @@ class Tolsey(Server):
             stage_with(find_build(), instead) if instead
             else stage(find_build()))
         self.conf = self.path("tolsey.conf")
+        self.front = None
+        self.own_address = self.address
         self.args = list(args)
         self.passed = passed
         self.under = list(under)
         self.workers = workers
         self.write_config(config, services)
-        self.front = None
         self.start()
         if wait:
             self.ready_or_end()
@@ -325,19 +326,27 @@ class Tolsey(Server):
     def put_behind_cicap(self):
         """From now on clients speak to c-icap."""
         import cicap
-        self.own_address = self.address
         with open(self.conf) as f:
             names = re.findall("(?mi)^ *<Service (\\S+)>", f.read())
         self.front = cicap.CIcap(
-            self.path("scan.sock"), wait=False, config="\n".join(
+            self.path("scan.sock"), config="\n".join(
                 ["tolsey.Service *"] + [
                     "ServiceAlias %s tolsey" % name for name in names
-                    if name != "avscan"]))
+                    if name not in cicap.aliases()]))
         self.port, self.address = self.front.port, self.front.address
-        self.ready_or_end()
+
+    def options_status(self):
+        """tolseyd's own: c-icap answers OPTIONS by itself."""
+        if self.front is None:
+            return super().options_status()
+        try:
+            with icap.Icap(self.own_address, 5) as c:
+                return c.options().status
+        except (OSError, icap.Closed, icap.Bad):
+            return 0
 
     def write_config(self, config="", services=""):
-        lines = ["Listen 127.0.0.1:%d" % self.port,
+        lines = ["Listen 127.0.0.1:%d" % self.own_address[1],
                  "MetricsListen 127.0.0.1:%d" % self.metrics_port,
                  "ControlSocket " + self.path("control.sock"),
                  "ClamdSocket " + self.path("clamd.ctl"),
