@@ -283,6 +283,43 @@ def in_its_own_group():
         t.close()
 
 
+@case()
+def as_the_readme_says():
+    """Debian's c-icap.conf as it is shipped, and the two lines of README's
+    "With c-icap" behind it: with the group that this machine has, and the
+    included file with the socket of this test."""
+    conf = "/etc/c-icap/c-icap.conf"
+    if not os.path.exists(conf):
+        skip("no " + conf)
+    with open(conf) as f:
+        lines = [x.strip() for x in f if x.strip() and x[0] != "#"]
+    with open(os.path.join(tolsey.SOURCE, "README.md")) as f:
+        text = f.read().split("### With c-icap")[1]
+    block = re.search("```\n(Include .*?)```", text, re.S).group(1)
+    for line in block.splitlines():
+        if line.startswith("Include"):
+            name = line.rsplit("/", 1)[1]
+            with open(os.path.join(tolsey.SOURCE, "etc/c-icap", name)) as f:
+                lines += [x.strip() for x in f if x.strip() and x[0] != "#"]
+        else:
+            lines.append(line.replace("tolsey-scanners", "adm"))
+    check("Group adm" in lines and "Group c-icap" in lines, "%r" % lines)
+    t = tolsey.Tolsey("ScanSocketGroup adm")
+    c = None
+    try:
+        c = cicap.CIcap(t.path("scan.sock"), as_user="adm", shipped=lines)
+        said = [x for x in c.log().splitlines() if "tolsey: tolsey/" in x]
+        eq(len(said), 1, c.log())
+        with c.client() as k:
+            for name in cicap.aliases():
+                blocked(k.scan_response(samples.EICAR, service=name))
+                eq(k.scan_response(CLEAN, service=name).status, 204, name)
+    finally:
+        if c:
+            c.close()
+        t.close()
+
+
 # ---- without an answer ----
 
 @case()
@@ -781,7 +818,7 @@ def downloads(proxy, beginning=b"", most=6):
         check(got.seconds < most, "%d bytes: %.1f s" % (size, got.seconds))
     data = beginning + samples.filler(400000)
     for length in len(data), None:
-        def trickle(h, _path, _body):
+        def trickle(h, _path, _body, length=length):
             h.begin(200, [("Content-Type", "application/octet-stream")],
                     length=length, chunked=length is None)
             for i in range(0, len(data), 40000):

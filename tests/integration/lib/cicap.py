@@ -47,7 +47,9 @@ class CIcap:
     """sock: the scan socket; config: further lines of c-icap.conf."""
 
     def __init__(self, sock, config="", children=1, threads=60, level=1,
-                 as_user="", wait=True):
+                 as_user="", wait=True, shipped=None):
+        """shipped: lines that take the place of all that stands here; those
+        with paths and ports are this test's own."""
         needed()
         self.dir = tempfile.mkdtemp(prefix="tolsey-test-cicap-")
         os.chmod(self.dir, 0o755)
@@ -82,6 +84,14 @@ class CIcap:
         lines.append("ServiceAlias virus_scan "
                      "tolsey?allow204=on&sizelimit=off&mode=simple")
         lines = [x for x in lines if x.split()[0] not in own]
+        if shipped is not None:
+            own = {x.split()[0]: x for x in lines if x.split()[0] in (
+                "PidFile", "CommandsSocket", "Port", "TmpDir", "ServicesDir",
+                "ServerLog", "tolsey.Socket")}
+            own["AccessLog"] = "AccessLog " + self.path("run/access.log")
+            lines = [own.get(x.split()[0], x) for x in shipped]
+            shutil.copy("/usr/lib/x86_64-linux-gnu/c_icap/srv_echo.so",
+                        self.dir)
         with open(self.path("c-icap.conf"), "w") as f:
             f.write("\n".join(lines) + "\n" + config + "\n")
         self.process = None
