@@ -298,6 +298,19 @@ end_of_data(ci_request_t *req)
 
 static ci_service_xdata_t *cicap_xdata; /* of the service, by c-icap */
 
+/* PreviewSize of tolsey.conf, unless c-icap.conf has tolsey.PreviewSize. */
+static void
+follow_preview(const struct tolsey_scan_service *s)
+{
+	static int ours = PREVIEW_SIZE;
+
+	if (!s->found || s->preview_size < 0 ||
+	    cicap_xdata->preview_size != ours)
+		return;
+	ours = s->preview_size;
+	ci_service_set_preview(cicap_xdata, ours);
+}
+
 /* OPTIONS: 500 only where errors are to be errors; else pages explain. */
 static int
 check_health(ci_request_t *req)
@@ -307,6 +320,8 @@ check_health(ci_request_t *req)
 	bool ready = rc == TOLSEY_SCAN_OK && s.found && s.ready;
 
 	(void)req;
+	if (rc == TOLSEY_SCAN_OK)
+		follow_preview(&s);
 	ci_service_set_options_ttl(
 	    cicap_xdata, ready ? (int)s.options_ttl_s : NOT_READY_TTL);
 	return ready || cicap_conf.on_error != CICAP_ERROR ? CI_OK : CI_ERROR;
@@ -339,6 +354,8 @@ post_init_service(ci_service_xdata_t *xdata, struct ci_server_conf *conf)
 	cicap_xdata = xdata;
 	cicap_set_xdata(xdata);
 	rc = cicap_refresh(&s);
+	if (rc == TOLSEY_SCAN_OK)
+		follow_preview(&s);
 	ci_service_add_option_handler(xdata, "tolsey", check_health);
 	if (rc != TOLSEY_SCAN_OK)
 		CICAP_LOG(0,

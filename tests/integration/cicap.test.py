@@ -249,6 +249,22 @@ def istag_follows():
 
 
 @case()
+def preview_size_follows():
+    """PreviewSize of tolsey.conf; tolsey.PreviewSize of c-icap.conf counts."""
+    t = tolsey.Tolsey("PreviewSize 1234")
+    try:
+        for config, want in ("", "1234"), ("tolsey.PreviewSize 777", "777"):
+            c = cicap.CIcap(t.path("scan.sock"), config)
+            try:
+                with c.client() as k:
+                    eq(k.options("tolsey").headers["Preview"], want, config)
+            finally:
+                c.close()
+    finally:
+        t.close()
+
+
+@case()
 def too_large_is_answered_early():
     with front().client() as c:
         part = samples.filler(1 << 20)
