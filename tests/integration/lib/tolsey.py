@@ -126,7 +126,7 @@ def fds(pid):
         return {}
 
 
-_staged = []
+_staged = {}  # build -> copy
 
 
 def stage(build):
@@ -140,7 +140,7 @@ def stage(build):
         folder = os.path.dirname(folder)
     if folder == "/":
         return build + "/src", build + "/modules"
-    if not _staged:
+    if build not in _staged:
         copy = tempfile.mkdtemp(prefix="tolsey-test-bin-")
         atexit.register(shutil.rmtree, copy, True)
         os.chmod(copy, 0o755)
@@ -149,8 +149,8 @@ def stage(build):
                 path = os.path.join(build, sub, name)
                 if os.path.isfile(path) and os.access(path, os.X_OK):
                     shutil.copy(path, copy)
-        _staged.append(copy)
-    return _staged[0], _staged[0]
+        _staged[build] = copy
+    return _staged[build], _staged[build]
 
 
 def stage_with(build, instead):
