@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#define INLINE_MAX 32768 /* bytes of an object inside a message to a worker */
 #define SQUID_BUFFER ((uint64_t)65536) /* one byte of it is not used */
 
 static uint64_t
@@ -124,11 +123,6 @@ warn_alone(const struct conf *c, size_t i, struct conf_errors *w)
 		warn_service(w, s, "PreviewSize",
 		    "Squid keeps at most 65535 bytes of a body: with larger "
 		    "bodies it waits for ever for the rest of its preview");
-	else if (s->preview_size > INLINE_MAX &&
-		 !said_before(c, i, CONF_ID_preview_size, CONF_ID_preview_size))
-		warn_service(w, s, "PreviewSize",
-		    "above 32768 a preview does not fit into the message to a "
-		    "worker, which costs time");
 	if (s->scan_timeout > c->shutdown_timeout && c->shutdown_timeout > 0 &&
 	    !said_before(c, i, CONF_ID_scan_timeout, CONF_ID_scan_timeout))
 		warn_service(w, s, "ScanTimeout",

@@ -27,7 +27,7 @@ enum msg_type {
 #include "ipc/msg.def"
 };
 #define MSG_MAX_FDS 1
-#define MSG_INLINE_BODY_MAX 32768 /* larger bodies travel as a descriptor */
+#define MSG_INLINE_BODY_MAX 65536 /* larger bodies travel as a descriptor */
 #define MSG_TEXT_MAX 512
 
 struct msg_hdr {

@@ -14,7 +14,10 @@
 
 #include "base/check.h"
 
-#define SPOOL_INLINE_MAX 32768
+/* What fits into a message to a worker: to make, map and fill a memfd costs
+ * more than two copies; larger messages need memory in one piece of the kernel.
+ */
+#define SPOOL_INLINE_MAX 65536
 #define SPOOL_MEMFD_MAX ((uint64_t)16 << 20)
 
 struct spool_pool;

@@ -365,9 +365,6 @@ warnings(void **state)
 	warns("ScanTimeoutMax 29s",
 	    "service avscan: ScanTimeout 30s is larger than ScanTimeoutMax "
 	    "29s: ScanTimeoutMax alone counts\n");
-	warns("PreviewSize 32769",
-	    "service avscan: PreviewSize: above 32768 a preview does not fit "
-	    "into the message to a worker, which costs time\n");
 	warns("PreviewSize 65536",
 	    "service avscan: PreviewSize: Squid keeps at most 65535 bytes of a "
 	    "body: with larger bodies it waits for ever for the rest of its "

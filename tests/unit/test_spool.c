@@ -379,16 +379,16 @@ window_of_a_memfd(void **state)
 	s = fx->w[0].s;
 	fill_to(s, 1000);
 	assert_null(spool_window(s, &len)); /* inline */
-	fill_to(s, 64 * KIB);
+	fill_to(s, 80 * KIB);
 	p = spool_window(s, &len);
 	assert_non_null(p);
 	assert_int_equal(len, 4096);
 	memcpy(p, "0123456789", 10);
 	spool_wrote(s, 10);
-	assert_int_equal(spool_size(s), 64 * KIB + 10);
-	assert_int_equal(spool_pool_memory(fx->pool), 64 * KIB + 10);
+	assert_int_equal(spool_size(s), 80 * KIB + 10);
+	assert_int_equal(spool_pool_memory(fx->pool), 80 * KIB + 10);
 	assert_memory_equal(
-	    (const char *)spool_data(s) + 64 * KIB, "0123456789", 10);
+	    (const char *)spool_data(s) + 80 * KIB, "0123456789", 10);
 	fill_to(s, SPOOL_MEMFD_MAX - 5);
 	len = 4096;
 	assert_non_null(spool_window(s, &len));
@@ -407,8 +407,8 @@ window_keeps_to_the_budget(void **state)
 	struct fx *fx = *state;
 	size_t len = 64 * KIB;
 
-	make_pool(fx, false, 100 * KIB, 0);
-	fill_to(fx->w[0].s, 64 * KIB);
+	make_pool(fx, false, 116 * KIB, 0);
+	fill_to(fx->w[0].s, 80 * KIB);
 	assert_null(spool_window(fx->w[0].s, &len));
 	len = 36 * KIB;
 	assert_non_null(spool_window(fx->w[0].s, &len));
