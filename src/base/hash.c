@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 #include "base/hash.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include <openssl/evp.h>
 
 struct hash {
 	EVP_MD_CTX *ctx;
+	bool over; /* finished: begins anew when it is used again */
 };
 
 /* Fetched once: a fetch per object costs as much as a small object. */
@@ -44,18 +46,28 @@ hash_free(struct hash **h)
 	*h = NULL;
 }
 
+/* Not at once after the end: most are not used again, and it allocates. */
+static bool
+begun(struct hash *h)
+{
+	if (h->over && EVP_DigestInit_ex2(h->ctx, sha256(), NULL) == 1)
+		h->over = false;
+	return !h->over;
+}
+
 int
 hash_update(struct hash *h, const void *p, size_t len)
 {
-	return EVP_DigestUpdate(h->ctx, p, len) == 1 ? 0 : -1;
+	return begun(h) && EVP_DigestUpdate(h->ctx, p, len) == 1 ? 0 : -1;
 }
 
 int
 hash_final(struct hash *h, unsigned char out[HASH_LEN])
 {
-	if (EVP_DigestFinal_ex(h->ctx, out, NULL) != 1)
+	if (!begun(h) || EVP_DigestFinal_ex(h->ctx, out, NULL) != 1)
 		return -1;
-	return EVP_DigestInit_ex2(h->ctx, sha256(), NULL) == 1 ? 0 : -1;
+	h->over = true;
+	return 0;
 }
 
 int
