@@ -10,7 +10,7 @@ src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
   src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c \
   src/engine/tripwire_paths.c src/engine/paths.def src/engine/real.h \
-  src/engine/wish.h src/engine/wish.c
+  src/engine/wish.h src/engine/wish.c src/engine/tripwire_maps.c
 src_libengine_a_SOURCES += src/engine/engine_clamav_load.c src/engine/engine_samples.h src/engine/engine_samples.c
 src_libengine_a_SOURCES += src/engine/layers.h src/engine/layers.c
 src_libengine_a_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS)

@@ -14,7 +14,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -124,6 +123,12 @@ tripwire_arm(void)
 {
 	tw.fault[0] = '\0';
 	tw.armed = true;
+}
+
+bool
+tripwire_is_armed(void)
+{
+	return tw.armed;
 }
 
 const char *
@@ -457,16 +462,4 @@ pread64(int fd, void *p, size_t len, off64_t at)
 	if (n < 0 && errno != EINTR)
 		tripwire_trip("pread", errno);
 	return n;
-}
-
-WRAPPER void *
-mmap64(void *at, size_t len, int prot, int flags, int fd, off64_t off)
-{
-	void *p;
-
-	REAL(mmap64);
-	p = real(at, len, prot, flags, fd, off);
-	if (p == MAP_FAILED)
-		tripwire_trip("mmap", errno);
-	return p;
 }

@@ -13,6 +13,7 @@
 #include "base/check.h"
 
 void tripwire_arm(void);
+bool tripwire_is_armed(void);
 /* NULL, or what failed since tripwire_arm() (static, until the next one). */
 const char *tripwire_disarm(void);
 /* A wrapper reports a failure: what failed and errno, 0 for a short write. */

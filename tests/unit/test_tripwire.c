@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH cryptsetup-OpenSSL-exception */
 /* Failures of the C library's functions while the tripwire is armed. */
+#include "config.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "engine/engine.h"
 #include "engine/tripwire.h"
 
@@ -287,6 +290,139 @@ test_limit(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* ---- small mappings are kept ---- */
+
+#ifdef WITH_SANITIZERS
+#define KEPT false
+#else
+#define KEPT true
+#endif
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static char *
+map(size_t len)
+{
+	char *p = mmap64(NULL, len, PROT_READ | PROT_WRITE, ANON, -1, 0);
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(p[i], 0);
+	return p;
+}
+
+static void
+unmap(char *p, size_t len)
+{
+	memset(p, 'x', len);
+	assert_int_equal(munmap(p, len), 0);
+}
+
+static bool
+is_mapped(char *p)
+{
+	unsigned char in;
+
+	return mincore(p, 1, &in) == 0;
+}
+
+static void
+test_maps_are_kept(void **state)
+{
+	static const size_t lens[] = { 5000, 5000, 8192, 4097 };
+	char *p, *first = NULL;
+
+	(void)state;
+	tripwire_arm();
+	for (size_t i = 0; i < COUNTOF(lens); i++) {
+		p = map(lens[i]);
+		unmap(p, lens[i]);
+		assert_int_equal(is_mapped(p), KEPT);
+		if (first == NULL)
+			first = p;
+		if (KEPT)
+			assert_ptr_equal(p, first);
+	}
+	/* another one while it is in use */
+	p = map(5000);
+	first = map(5000);
+	assert_ptr_not_equal(p, first);
+	unmap(p, 5000);
+	unmap(first, 5000);
+	assert_null(tripwire_disarm());
+}
+
+static void
+test_maps_not_kept(void **state)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *p;
+
+	(void)state;
+	/* outside of a scan */
+	p = map(3 * page);
+	unmap(p, 3 * page);
+	assert_false(is_mapped(p));
+	tripwire_arm();
+	/* too large */
+	p = map(1 << 20);
+	unmap(p, 1 << 20);
+	assert_false(is_mapped(p));
+	/* in parts */
+	p = map(12 * page);
+	assert_int_equal(munmap(p, page), 0);
+	assert_false(is_mapped(p));
+	assert_true(is_mapped(p + page));
+	assert_int_equal(munmap(p + page, 11 * page), 0);
+	assert_false(is_mapped(p + page));
+	assert_false(is_mapped(p + 12 * page)); /* nor what was behind it */
+	/* no longer writable */
+	p = map(20 * page);
+	assert_int_equal(mprotect(p, 20 * page, PROT_READ), 0);
+	assert_int_equal(munmap(p, 20 * page), 0);
+	assert_false(is_mapped(p));
+	/* replaced by something else */
+	p = map(20 * page);
+	assert_ptr_equal(
+	    mmap64(p, page, PROT_READ, ANON | MAP_FIXED, -1, 0), p);
+	assert_int_equal(munmap(p, 20 * page), 0);
+	assert_false(is_mapped(p));
+	assert_null(tripwire_disarm());
+}
+
+/* More at once than there are places, in all sizes, each with its own. */
+static void
+test_many_maps(void **state)
+{
+	char *p[100] = { NULL };
+	size_t len[100], at;
+
+	(void)state;
+	srand(1);
+	tripwire_arm();
+	for (int i = 0; i < 20000; i++) {
+		at = (size_t)rand() % (i % 2000 < 1000 ? 10 : COUNTOF(p));
+		if (p[at] == NULL) {
+			len[at] =
+			    (size_t)rand() % ((size_t)4096 << (rand() % 8)) + 1;
+			p[at] = mmap64(
+			    NULL, len[at], PROT_READ | PROT_WRITE, ANON, -1, 0);
+			assert_ptr_not_equal(p[at], MAP_FAILED);
+			assert_int_equal(p[at][0], 0);
+			assert_int_equal(p[at][len[at] - 1], 0);
+			memset(p[at], (int)at + 1, len[at]);
+			continue;
+		}
+		assert_int_equal(p[at][0], at + 1);
+		assert_int_equal(p[at][len[at] - 1], at + 1);
+		assert_int_equal(munmap(p[at], len[at]), 0);
+		p[at] = NULL;
+	}
+	for (at = 0; at < COUNTOF(p); at++)
+		if (p[at] != NULL)
+			assert_int_equal(munmap(p[at], len[at]), 0);
+	assert_null(tripwire_disarm());
+}
+
 int
 main(void)
 {
@@ -301,6 +437,9 @@ main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_first),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_maps_are_kept),
+		cmocka_unit_test(test_maps_not_kept),
+		cmocka_unit_test(test_many_maps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
