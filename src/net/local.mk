@@ -18,7 +18,7 @@ src_libnet_a_SOURCES += src/net/scanport.h src/net/scanport.c src/net/scan_conn.
 src_libnet_a_SOURCES += src/net/scan_source.h src/net/scan_source.c src/net/scan_text.h src/net/scan_text.c
 NET_LIBS = src/libnet.a src/libscanmsg.a src/libservice.a src/libconf.a src/libproto.a $(SANDBOX_LIBS) $(IPC_LIBS) $(SSL_LIBS) $(BASE_LIBS)
 pkglibexec_PROGRAMS += src/tolsey-net
-src_tolsey_net_SOURCES = src/net/net_main.c
+src_tolsey_net_SOURCES = src/net/net_int.h src/net/net_main.c src/net/net_conf.c
 src_tolsey_net_LDADD = $(NET_LIBS)
 if HAVE_CMOCKA
 check_LIBRARIES += src/libtxworld.a

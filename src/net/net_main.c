@@ -12,8 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -23,48 +21,14 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "ipc/chan.h"
-#include "net/conn.h"
-#include "net/listener.h"
-#include "net/capacity.h"
-#include "net/scanport.h"
+#include "net/net_int.h"
 #include "net/tls_ctx.h"
 #include "net/workers.h"
 #include "sandbox/privdrop.h"
 #include "sandbox/sandbox.h"
-#include "service/blockpage.h"
 
 #define CHANNEL_FD 3
-#define CONF_TEXT_MAX ((size_t)16 << 20)
 #define LOG_FLUSH_US 1000000
-#define TLS_FILE_MAX ((size_t)4 << 20)
-
-/* The one context of the process. */
-struct net {
-	struct event_base *base;
-	struct event *tick;
-	struct timerq *tq;
-	struct timer log_timer;
-	struct chan *parent;
-	enum role role;
-	unsigned int instance, nets;
-	uint32_t sandbox; /* enum msg_sandbox */
-	struct registry *modules;
-	struct conf *conf; /* received, for GO or live change */
-	char *template;
-	size_t template_len;
-	char *tls_file[MSG_TLS_NFILES]; /* received, for the next conf */
-	size_t tls_file_len[MSG_TLS_NFILES];
-	struct tls_tickets *tickets;
-	int spool_fd;
-	struct spool_pool *spool;
-	struct workers *workers;
-	struct net_core core;
-	struct conn_pool conns;
-	struct scanport *scanport;
-	struct listener_list listeners;
-	bool serving, draining, finished;
-	int status;
-};
 
 static void
 finish(struct net *n, int status)
@@ -72,286 +36,6 @@ finish(struct net *n, int status)
 	n->finished = true;
 	n->status = status;
 	(void)event_base_loopbreak(n->base);
-}
-
-/* The bytes of a sealed memfd, NUL-terminated; NULL when it is not one. */
-static char *
-read_all(int fd, size_t max, size_t *len)
-{
-	struct stat st;
-	char *p;
-	ssize_t n;
-
-	if (fstat(fd, &st) == -1 || st.st_size < 0 ||
-	    (uint64_t)st.st_size > max)
-		return NULL;
-	if ((p = malloc((size_t)st.st_size + 1)) == NULL)
-		return NULL;
-	n = pread(fd, p, (size_t)st.st_size, 0);
-	if (n != st.st_size) {
-		free(p);
-		return NULL;
-	}
-	p[n] = '\0';
-	*len = (size_t)n;
-	return p;
-}
-
-/* ---- configuration ---- */
-
-static int
-take_template(struct net *n, struct service_set *set)
-{
-	if (n->template == NULL)
-		return 0;
-	if ((set->template = malloc(n->template_len + 1)) == NULL)
-		return -1;
-	memcpy(set->template, n->template, n->template_len);
-	set->template_len = n->template_len;
-	return 0;
-}
-
-/* The services of the received configuration, or NULL after refuse(). */
-static struct service_set *
-make_set(struct net *n)
-{
-	struct conf_errors err;
-	struct service_set *set;
-
-	if (n->conf == NULL) {
-		chan_refuse(n->parent, "no configuration was received");
-		return NULL;
-	}
-	conf_errors_init(&err);
-	set = service_set_new(n->modules, n->conf, &err);
-	if (set == NULL)
-		chan_refuse(n->parent, buf_cstr(&err.text));
-	else if (take_template(n, set) == -1)
-		service_set_unref(&set);
-	conf_errors_free(&err);
-	return set;
-}
-
-/* They are used once, and hold a key. */
-static void
-forget_tls_files(struct net *n)
-{
-	for (size_t i = 0; i < MSG_TLS_NFILES; i++) {
-		if (n->tls_file[i] != NULL)
-			explicit_bzero(n->tls_file[i], n->tls_file_len[i]);
-		free(n->tls_file[i]);
-		n->tls_file[i] = NULL;
-		n->tls_file_len[i] = 0;
-	}
-}
-
-/*
- * What the files that came with the configuration make. *out is NULL when it
- * has no TLS. -1 after refuse().
- */
-static int
-make_tls(struct net *n, struct tls_ctx **out)
-{
-	char why[MSG_TEXT_MAX];
-	struct tls_files f;
-
-	*out = NULL;
-	if (n->conf->tls_certificate[0] == '\0')
-		return 0;
-	for (size_t i = 0; i < MSG_TLS_NFILES; i++)
-		f.file[i] =
-		    (struct slice){ n->tls_file[i], n->tls_file_len[i] };
-	*out = tls_ctx_new(n->conf, &f, n->tickets, why, sizeof(why));
-	forget_tls_files(n);
-	if (*out != NULL)
-		return 0;
-	chan_refuse(n->parent, why);
-	return -1;
-}
-
-/* Of count slots, those with our number (the loader divides them so). */
-static unsigned int
-slots(const struct net *n, unsigned int count)
-{
-	return count > n->instance ? (count - n->instance - 1) / n->nets + 1
-				   : 0;
-}
-
-/* What can be received at once. */
-static void
-set_capacity(struct net *n)
-{
-	uint64_t wanted = n->conf->max_connections;
-	struct rlimit l;
-	struct capacity c;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
-		l.rlim_cur = RLIM_INFINITY;
-	c = capacity_of(l.rlim_cur, slots(n, conf_worker_max(n->conf)), wanted);
-	n->core.max_connections = c.connections;
-	n->core.max_refused = c.refused;
-	spool_pool_bodies(n->spool, c.bodies);
-	if (c.connections < wanted)
-		log_warn("few-descriptors",
-		    "MaxConnections=%llu served=%llu bodies=%llu "
-		    "remedy=\"raise the limit of open files (ulimit -n, "
-		    "LimitNOFILE)\"",
-		    (unsigned long long)wanted,
-		    (unsigned long long)c.connections,
-		    (unsigned long long)c.bodies);
-}
-
-/* Connections are served as core.set and the TLS files say. */
-static int
-configure_connections(struct net *n, struct tls_ctx *tls)
-{
-	METRIC_SET(tls_certificate_expires_timestamp_seconds,
-	    tls != NULL ? tls_ctx_expires(tls) : 0);
-	if (tls != NULL && tls_ctx_expires(tls) * 1000000 < clock_wall_us())
-		log_warn("certificate-expired", "file=%s",
-		    LOG_Q(slice_of(n->conf->tls_certificate)));
-	set_capacity(n);
-	return conn_pool_configure(&n->conns, tls);
-}
-
-static void
-name_services(const struct conf *c)
-{
-	for (size_t i = 0; i < c->nservices && i < METRICS_MAX_SERVICES; i++)
-		(void)str_copy(metrics->services[i], METRICS_SERVICE_NAME,
-		    slice_of(c->services[i].name));
-}
-
-static void
-confirm(struct net *n)
-{
-	struct msg_number done = { n->conf->generation };
-
-	(void)chan_queue(n->parent, MSG_CONF_DONE, &done, -1);
-}
-
-/* The budgets are for all bodies of the machine: each net has its share. */
-static uint64_t
-share(const struct net *n, uint64_t budget)
-{
-	return budget / n->conf->net_processes;
-}
-
-static void
-set_limits(struct net *n)
-{
-	struct sched_limits l = { .worker_max_scans = n->conf->worker_max_scans,
-		.workers = slots(n, conf_worker_count(n->conf)),
-		.workers_max = slots(n, conf_worker_max(n->conf)) };
-
-	sched_limits(n->core.sched, &l);
-}
-
-/* A running net takes over a new snapshot; transactions keep theirs. */
-static void
-change_live(struct net *n)
-{
-	struct service_set *set = make_set(n);
-	struct tls_ctx *tls = NULL;
-
-	if (set == NULL)
-		return;
-	if (make_tls(n, &tls) == -1) {
-		service_set_unref(&set);
-		return;
-	}
-	if (net_core_set(&n->core, set) == 0) {
-		if (configure_connections(n, tls) == -1)
-			log_error("no-memory", "for=clients");
-		tls = NULL;
-		name_services(n->conf);
-		log_set_level((enum log_level)n->conf->log_level);
-		spool_pool_limits(n->spool,
-		    share(n, conf_spool_memory(n->conf)),
-		    share(n, n->conf->spool_size));
-		set_limits(n);
-		confirm(n);
-		log_notice("configured", "generation=%u", n->conf->generation);
-	}
-	tls_ctx_free(&tls);
-	service_set_unref(&set);
-}
-
-static void
-got_conf(struct net *n, const struct msg_conf *m, int fd)
-{
-	struct conf_errors err;
-	struct conf *c;
-	size_t len;
-	char *text = read_all(fd, CONF_TEXT_MAX, &len);
-
-	(void)m;
-	if (text == NULL) {
-		chan_refuse(n->parent, "the configuration cannot be read");
-		return;
-	}
-	conf_errors_init(&err);
-	c = conf_parse_dump((struct slice){ text, len }, &err);
-	if (c == NULL) {
-		chan_refuse(n->parent, buf_cstr(&err.text));
-	} else {
-		conf_unref(&n->conf);
-		n->conf = c;
-		log_set_level((enum log_level)c->log_level);
-		if (n->serving)
-			change_live(n);
-	}
-	conf_errors_free(&err);
-	free(text);
-}
-
-static void
-got_template(struct net *n, int fd)
-{
-	char why[MSG_TEXT_MAX];
-	size_t len;
-	char *text = read_all(fd, BLOCKPAGE_MAX, &len);
-
-	if (text == NULL) {
-		chan_refuse(
-		    n->parent, "block.html cannot be read or is over 64 KiB");
-		return;
-	}
-	if (blockpage_check_template(
-		(struct slice){ text, len }, why, sizeof(why)) == -1) {
-		chan_refuse(n->parent, why);
-		free(text);
-		return;
-	}
-	free(n->template);
-	n->template = text;
-	n->template_len = len;
-}
-
-static void
-got_tls_file(struct net *n, const struct msg_tls_file *m, int fd)
-{
-	size_t len;
-
-	if (m->kind >= MSG_TLS_NFILES)
-		return;
-	free(n->tls_file[m->kind]);
-	/* one that cannot be read lacks what it should hold, which is said */
-	n->tls_file[m->kind] = read_all(fd, TLS_FILE_MAX, &len);
-	n->tls_file_len[m->kind] = n->tls_file[m->kind] != NULL ? len : 0;
-}
-
-static void
-got_module(struct net *n, const struct msg_name *m, int fd)
-{
-	char name[sizeof(m->name)], why[MSG_TEXT_MAX];
-
-	(void)str_copy(name, sizeof(name),
-	    (struct slice){ m->name, strnlen(m->name, sizeof(m->name)) });
-	if (registry_find(n->modules, name) != NULL)
-		return;
-	if (registry_load(n->modules, name, fd, why, sizeof(why)) == -1)
-		chan_refuse(n->parent, why);
 }
 
 /* ---- what belongs to the process ---- */
@@ -466,20 +150,21 @@ confine(struct net *n, struct msg_ready *ready)
 static void
 begin_serving(struct net *n)
 {
-	struct service_set *set = make_set(n);
+	struct service_set *set = net_make_set(n);
 	struct msg_ready ready = { 0 };
 	struct tls_ctx *tls = NULL;
 	const struct workers_ops ops = { distrust, scan_done, n };
 
-	if (set == NULL || make_tls(n, &tls) == -1 || confine(n, &ready) != 0) {
+	if (set == NULL || net_make_tls(n, &tls) == -1 ||
+	    confine(n, &ready) != 0) {
 		tls_ctx_free(&tls);
 		service_set_unref(&set);
 		finish(n, EXIT_FAILURE);
 		return;
 	}
-	n->spool =
-	    spool_pool_new(n->spool_fd, share(n, conf_spool_memory(n->conf)),
-		share(n, n->conf->spool_size));
+	n->spool = spool_pool_new(n->spool_fd,
+	    net_share(n, conf_spool_memory(n->conf)),
+	    net_share(n, n->conf->spool_size));
 	n->spool_fd = -1;
 	n->workers = workers_new(n->base, n->tq, n->parent, &ops);
 	if (n->spool == NULL || n->workers == NULL ||
@@ -487,15 +172,15 @@ begin_serving(struct net *n)
 		set) == -1 ||
 	    conn_pool_init(&n->conns, n->base, &n->core) == -1 ||
 	    (n->scanport = scanport_new(n->base, &n->core)) == NULL ||
-	    configure_connections(n, tls) == -1) {
+	    net_configure_connections(n, tls) == -1) {
 		chan_refuse(n->parent, "out of memory");
 		finish(n, EXIT_FAILURE);
 		return;
 	}
 	service_set_unref(&set);
 	n->core.server = SLICE_LIT("tolsey/" PACKAGE_VERSION);
-	set_limits(n);
-	name_services(n->conf);
+	net_set_limits(n);
+	net_name_services(n->conf);
 	n->serving = true;
 	(void)chan_queue(n->parent, MSG_READY, &ready, -1);
 }
@@ -503,10 +188,10 @@ begin_serving(struct net *n)
 static void
 check_only(struct net *n)
 {
-	struct service_set *set = make_set(n);
+	struct service_set *set = net_make_set(n);
 	struct msg_ready ready = { 0 };
 	struct tls_ctx *tls = NULL;
-	bool ok = set != NULL && make_tls(n, &tls) == 0;
+	bool ok = set != NULL && net_make_tls(n, &tls) == 0;
 
 	if (ok)
 		(void)chan_queue(n->parent, MSG_READY, &ready, -1);
@@ -564,7 +249,7 @@ from_parent(void *ctx, struct chan *c, struct chan_msg *m)
 		got_start(n, m->payload);
 		break;
 	case MSG_CONF:
-		got_conf(n, m->payload, m->fd);
+		net_got_conf(n, m->payload, m->fd);
 		break;
 	case MSG_LOG:
 		got_log(m->payload, m->fd);
@@ -574,13 +259,13 @@ from_parent(void *ctx, struct chan *c, struct chan_msg *m)
 		got_metrics(m->payload, m->fd);
 		break;
 	case MSG_MODULE:
-		got_module(n, m->payload, m->fd);
+		net_got_module(n, m->payload, m->fd);
 		break;
 	case MSG_TEMPLATE:
-		got_template(n, m->fd);
+		net_got_template(n, m->fd);
 		break;
 	case MSG_TLS_FILE:
-		got_tls_file(n, m->payload, m->fd);
+		net_got_tls_file(n, m->payload, m->fd);
 		break;
 	case MSG_TLS_TICKETS:
 		tls_tickets_set(n->tickets, m->payload);
@@ -746,7 +431,7 @@ deinit(struct net *n)
 	conf_unref(&n->conf);
 	registry_free(&n->modules);
 	free(n->template);
-	forget_tls_files(n);
+	net_forget_tls_files(n);
 	tls_tickets_free(&n->tickets);
 	chan_free(&n->parent);
 	if (n->tick != NULL)
