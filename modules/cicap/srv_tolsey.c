@@ -319,7 +319,7 @@ check_health(ci_request_t *req)
 	enum tolsey_scan_rc rc = cicap_refresh(&s);
 	bool ready = rc == TOLSEY_SCAN_OK && s.found && s.ready;
 
-	(void)req;
+	(void)ci_icap_add_xheader(req, "X-Allow-Out: X-Infection-Found");
 	if (rc == TOLSEY_SCAN_OK)
 		follow_preview(&s);
 	ci_service_set_options_ttl(
@@ -350,8 +350,11 @@ post_init_service(ci_service_xdata_t *xdata, struct ci_server_conf *conf)
 	struct tolsey_scan_service s;
 	enum tolsey_scan_rc rc;
 
-	(void)conf;
 	cicap_xdata = xdata;
+	/* each holds a thread: more would wait unanswered */
+	if (xdata->max_connections <= 0)
+		ci_service_set_max_connections(
+		    xdata, conf->MAX_SERVERS * conf->THREADS_PER_CHILD);
 	cicap_set_xdata(xdata);
 	rc = cicap_refresh(&s);
 	if (rc == TOLSEY_SCAN_OK)

@@ -249,7 +249,7 @@ def istag_follows():
 
 
 @case()
-def preview_size_follows():
+def what_options_say():
     """PreviewSize of tolsey.conf; tolsey.PreviewSize of c-icap.conf counts."""
     t = tolsey.Tolsey("PreviewSize 1234")
     try:
@@ -257,7 +257,10 @@ def preview_size_follows():
             c = cicap.CIcap(t.path("scan.sock"), config)
             try:
                 with c.client() as k:
-                    eq(k.options("tolsey").headers["Preview"], want, config)
+                    said = k.options("tolsey").headers
+                eq(said["Preview"], want, config)
+                eq(said["X-Allow-Out"], "X-Infection-Found", "X-Allow-Out")
+                eq(said["Max-Connections"], "60", "one child of 60 threads")
             finally:
                 c.close()
     finally:

@@ -16,10 +16,11 @@ from tap import check, skip, wait_for
 
 # The daemon's own files that run with c-icap in front of it; of the others
 # tests/README.md says why not. IN_CI: those that cicap.test.py runs each time.
-THROUGH = ("attacks", "cache", "clean-files", "client", "codings", "good-files",
-           "outcomes", "preview", "protocol", "squid-block", "squid-chain",
-           "squid-download", "squid-status", "squid-stream", "squid-tls",
-           "squid-uploads", "uploads")
+THROUGH = ("attacks", "cache", "clean-files", "client", "clients", "codings",
+           "fault-matrix", "faults", "good-files", "outcomes", "preview",
+           "protocol", "squid-block", "squid-chain", "squid-download",
+           "squid-status", "squid-stream", "squid-tls", "squid-uploads",
+           "uploads")
 IN_CI = ("attacks", "cache", "codings", "outcomes", "preview", "protocol",
          "squid-block", "squid-chain", "uploads")
 
