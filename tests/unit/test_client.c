@@ -725,6 +725,39 @@ offers(void **state)
 	buf_free(&b);
 }
 
+/* RFC 3507 4.10.2: by the suffix, which counts before "*". */
+static void
+transfers(void **state)
+{
+	static const struct {
+		const char *name;
+		enum offer_transfer with_rest, without;
+	} rows[] = {
+		{ "a.gif", OFFER_IGNORE, OFFER_IGNORE },
+		{ "/x.gif/a.HTML", OFFER_COMPLETE, OFFER_COMPLETE },
+		{ "a.html.gif", OFFER_IGNORE, OFFER_IGNORE },
+		{ "a.bin", OFFER_PREVIEW, OFFER_PREVIEW },
+		{ "a.gi", OFFER_IGNORE, OFFER_PREVIEW },
+		{ "a", OFFER_IGNORE, OFFER_PREVIEW },
+		{ "a.", OFFER_IGNORE, OFFER_PREVIEW },
+		{ ".gif", OFFER_IGNORE, OFFER_PREVIEW },
+		{ "", OFFER_IGNORE, OFFER_PREVIEW },
+		{ "x.gif/a", OFFER_IGNORE, OFFER_PREVIEW },
+	};
+	struct offer f = { .transfer_ignore = "jpg, GIF, *",
+		.transfer_complete = "html",
+		.transfer_preview = "bin" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNTOF(rows); i++)
+		assert_int_equal(
+		    offer_transfer_of(&f, rows[i].name), rows[i].with_rest);
+	strcpy(f.transfer_ignore, "jpg, GIF");
+	for (size_t i = 0; i < COUNTOF(rows); i++)
+		assert_int_equal(
+		    offer_transfer_of(&f, rows[i].name), rows[i].without);
+}
+
 /* The program itself must not be found by a scanner. */
 static void
 eicar(void **state)
@@ -763,6 +796,7 @@ main(void)
 		cmocka_unit_test(texts),
 		cmocka_unit_test(progress),
 		cmocka_unit_test(offers),
+		cmocka_unit_test(transfers),
 		cmocka_unit_test(eicar),
 	};
 
