@@ -287,8 +287,10 @@ may_repeat(enum tolsey_scan_rc rc, int tries, uint64_t begin_ms)
 {
 	const struct timespec pause = { 0, PAUSE_MS * 1000000 };
 
-	if (rc == TOLSEY_SCAN_GONE)
+	if (rc == TOLSEY_SCAN_GONE) {
+		cicap_daemon_close(); /* the others that wait went as well */
 		return tries < TRIES;
+	}
 	if (rc != TOLSEY_SCAN_BUSY ||
 	    now_ms() - begin_ms >= (uint64_t)cicap_conf.restart_ms)
 		return false;
@@ -384,7 +386,9 @@ ask_prefix(struct cicap_tx *tx, bool patient)
 		return CICAP_CONTINUE;
 	}
 	for (int i = 1;; i++) {
-		if ((rc = get_conn(&s)) != TOLSEY_SCAN_OK)
+		s = tx->conn; /* it has less of the object */
+		tx->conn = NULL;
+		if (s == NULL && (rc = get_conn(&s)) != TOLSEY_SCAN_OK)
 			break;
 		rc = tolsey_scan_prefix(s, &rq,
 		    (unsigned int)cicap_conf.timeout_s * 1000, &tx->scanned,
@@ -416,7 +420,6 @@ cicap_ask_prefix(struct cicap_tx *tx)
 enum cicap_rc
 cicap_ask_gate(struct cicap_tx *tx)
 {
-	cicap_release_conn(tx); /* it has less of the object */
 	return ask_prefix(tx, true);
 }
 

@@ -192,16 +192,17 @@ receive(struct cicap_tx *tx, const char *p, int *len, bool is_end)
 		return tx->phase == CICAP_ECHO ? CI_ERROR : CI_OK;
 	if (!is_end)
 		what = cicap_stalled(tx, n);
+	if (what != CICAP_GO_ON)
+		*len = n - 1;
 	if (what == CICAP_WAKE) {
 		ci_req_unlock_data(tx->req);
-		*len = n - 1;
 		return CI_OK;
 	}
-	if (n > 0 && !cicap_body_add(&tx->body, p + n - 1, 1))
-		return tx->phase == CICAP_ECHO ? CI_ERROR : CI_OK;
 	if (what == CICAP_JUDGED)
 		return decide_early(
 		    tx, tx->verdict != NULL ? CICAP_VERDICT : CICAP_FAILED);
+	if (n > 0 && !cicap_body_add(&tx->body, p + n - 1, 1))
+		return tx->phase == CICAP_ECHO ? CI_ERROR : CI_OK;
 	return is_over(tx) ? decide_early(tx, cicap_ask_whole(tx, false))
 			   : CI_OK;
 }

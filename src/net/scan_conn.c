@@ -560,6 +560,16 @@ got_options(struct scan_conn *c, const struct scanmsg *m)
 		scan_conn_close(c);
 }
 
+/* More of the object than before, and patiently. */
+static void
+begin_anew(struct scan_conn *c, const struct scanmsg *m, int *fd)
+{
+	c->tx->superseded = true;
+	end_request(c);
+	c->id = m->id;
+	got_scan(c, m, fd);
+}
+
 static void
 got_message(struct scan_conn *c, const struct scanmsg *m, int *fd)
 {
@@ -570,6 +580,9 @@ got_message(struct scan_conn *c, const struct scanmsg *m, int *fd)
 	else if (m->type == SCANMSG_REST && c->state == SCAN_REST &&
 		 m->id == c->id)
 		got_rest(c, m, fd);
+	else if (m->type == SCANMSG_SCAN && c->state == SCAN_REST &&
+		 (m->u.SCAN.flags & SCANMSG_PATIENT) != 0)
+		begin_anew(c, m, fd);
 	else
 		fail(c, SCANMSG_ERR_ORDER, "");
 }

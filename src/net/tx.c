@@ -215,10 +215,12 @@ tx_free(struct tx **txp)
 		return;
 	*txp = NULL;
 	if (tx->state != TX_DONE) {
-		METRIC_INC(client_gone_total);
+		if (!tx->superseded)
+			METRIC_INC(client_gone_total);
 		tx_goto(tx, TX_DONE);
 	}
-	tx_log_access(tx);
+	if (!tx->superseded)
+		tx_log_access(tx);
 	tx_cancel_job(tx);
 	timer_disarm(tx->core->tq, &tx->deadline);
 	timer_disarm(tx->core->tq, &tx->silence);

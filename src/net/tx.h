@@ -111,6 +111,7 @@ struct tx {
 	/* of the preview and all that its scan depends on */
 	unsigned char preview_digest[HASH_LEN];
 	bool has_digest, has_preview_digest;
+	bool superseded; /* its client asks anew, of more: not a word of it */
 	bool preview_clean;  /* it was scanned, now or before: nothing found */
 	uint32_t generation; /* of the signatures that scanned it last, or 0 */
 	char istag[SERVICE_TAG_LEN]; /* of the present answer */

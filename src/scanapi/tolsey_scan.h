@@ -59,7 +59,8 @@ struct tolsey_scan_request {
 	/*
 	 * Of a prefix: nobody waits to go on, so its scan has the time that
 	 * the scan of a whole object has, and takes place whatever ScanPreview
-	 * says.
+	 * says. It may be asked for on a connection that awaits the rest of
+	 * the same object, and begins anew there.
 	 */
 	bool patient;
 	/*

@@ -171,6 +171,21 @@ def patient_prefix():
                 clean(c.ask(s.rest(b"y")))
         blocked(ask(with_heads(body=b"y" * 40000 + samples.MARKER,
                                kind=s.PREFIX, flags=2), t=t), "Tests.Marker")
+        # in the place of REST it begins anew, and there is one line for both
+        before = len(t.access())
+        with connect(t) as c:
+            for n, flags in (10, 0), (2000, 2), (3000, 2):
+                a = c.ask(with_heads(body=b"z" * n, kind=s.PREFIX, id=n,
+                                     flags=flags))
+                eq((a.type, a.scanned, a.id), (s.CONTINUE, flags / 2, n))
+            a = c.ask(s.rest(b"y", id=3000))
+            clean(a)
+            eq(a.size, 3001, "size")
+        t.wait_access("id=" + a.id_text)
+        eq(len(t.access()) - before, 1, "lines")
+        with connect(t) as c:
+            c.ask(with_heads(body=b"z", kind=s.PREFIX))
+            refused(c.ask(with_heads(body=b"z", kind=s.PREFIX)), "ORDER")
     finally:
         t.close()
 
