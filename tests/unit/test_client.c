@@ -735,18 +735,13 @@ transfers(void **state)
 	} rows[] = {
 		{ "a.gif", OFFER_IGNORE, OFFER_IGNORE },
 		{ "/x.gif/a.HTML", OFFER_COMPLETE, OFFER_COMPLETE },
-		{ "a.html.gif", OFFER_IGNORE, OFFER_IGNORE },
-		{ "a.bin", OFFER_PREVIEW, OFFER_PREVIEW },
 		{ "a.gi", OFFER_IGNORE, OFFER_PREVIEW },
-		{ "a", OFFER_IGNORE, OFFER_PREVIEW },
-		{ "a.", OFFER_IGNORE, OFFER_PREVIEW },
 		{ ".gif", OFFER_IGNORE, OFFER_PREVIEW },
 		{ "", OFFER_IGNORE, OFFER_PREVIEW },
 		{ "x.gif/a", OFFER_IGNORE, OFFER_PREVIEW },
 	};
-	struct offer f = { .transfer_ignore = "jpg, GIF, *",
-		.transfer_complete = "html",
-		.transfer_preview = "bin" };
+	struct offer f = { .transfer_complete = "html",
+		.transfer_ignore = "jpg, GIF, *" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNTOF(rows); i++)
