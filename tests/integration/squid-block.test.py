@@ -14,7 +14,7 @@ import origin
 import samples
 import squid
 import tolsey
-from tap import add_case, case, check, eq, main, not_through_cicap, shared
+from tap import add_case, case, check, eq, main, shared
 
 server = shared(tolsey.server)
 web = shared(origin.Origin)
@@ -221,8 +221,6 @@ for _length in (True, False):
 
 
 @case()
-@not_through_cicap("its thread looks for a stall when bytes come, "
-                   "this client stalls in a chunk")
 def late_cut_as_the_icap_client_sees_it():
     """A reset, and no last chunk: nobody takes it for the whole."""
     tolsey.only_tolsey()

@@ -21,8 +21,8 @@ THROUGH = ("attacks", "cache", "clean-files", "client", "clients", "codings",
            "protocol", "squid-block", "squid-chain", "squid-download",
            "squid-status", "squid-stream", "squid-tls", "squid-uploads",
            "uploads")
-IN_CI = ("attacks", "cache", "codings", "outcomes", "preview", "protocol",
-         "squid-block", "squid-chain", "uploads")
+IN_CI = ("attacks", "clients", "codings", "outcomes", "preview", "protocol",
+         "squid-block", "uploads")
 
 
 def module():
