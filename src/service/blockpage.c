@@ -219,8 +219,11 @@ make_page(struct buf *page, const struct blockpage *b,
 	format_time(b->wall_us, when);
 	v[V_TIME].len = strlen(when);
 	buf_init(&raw, BLOCKPAGE_MAX);
-	fill_in(&raw, template, v);
-	append_harmless(page, buf_slice(&raw));
+	/* in one piece each: a failure shows below */
+	if (buf_reserve(&raw, template.len) == 0)
+		fill_in(&raw, template, v);
+	if (buf_reserve(page, raw.len) == 0)
+		append_harmless(page, buf_slice(&raw));
 	rc = raw.failed || page->failed ? -1 : 0;
 	buf_free(&raw);
 	return rc;
