@@ -9,14 +9,16 @@ src_libengine_a_SOURCES = src/engine/engine.h src/engine/engine_common.c \
   src/engine/prewarm.h src/engine/prewarm.c src/engine/charsets.def \
   src/engine/engine_own.c src/engine/names.h src/engine/names.c \
   src/engine/tripwire.h src/engine/tripwire.c src/engine/tripwire_alloc.c \
+  src/engine/sscanf.c \
   src/engine/tripwire_paths.c src/engine/paths.def src/engine/real.h \
   src/engine/wish.h src/engine/wish.c src/engine/tripwire_maps.c
 src_libengine_a_SOURCES += src/engine/engine_clamav_load.c src/engine/engine_samples.h src/engine/engine_samples.c
 src_libengine_a_SOURCES += src/engine/layers.h src/engine/layers.c
 src_libengine_a_CFLAGS = $(AM_CFLAGS) $(CLAMAV_CFLAGS)
 ENGINE_LIBS = src/libengine.a $(CLAMAV_LIBS) $(ZLIB_LIBS)
-# The tripwire replaces functions of the C library that libclamav calls.
-ENGINE_LDFLAGS = $(AM_LDFLAGS) -rdynamic
+# The tripwire replaces functions of the C library that libclamav calls; of
+# these nobody here calls sscanf() by this name.
+ENGINE_LDFLAGS = $(AM_LDFLAGS) -rdynamic -Wl,-u,sscanf
 if HAVE_CMOCKA
 check_LIBRARIES += src/libenginefake.a
 src_libenginefake_a_SOURCES = src/engine/engine_fake.c src/engine/engine_common.c src/engine/cfb.c
@@ -52,6 +54,12 @@ tests_unit_test_engine_options_SOURCES = tests/unit/test_engine_options.c
 tests_unit_test_engine_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(CLAMAV_CFLAGS) -I$(top_srcdir)
 tests_unit_test_engine_options_LDFLAGS = $(ENGINE_LDFLAGS)
 tests_unit_test_engine_options_LDADD = $(ENGINE_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_sscanf
+TESTS += tests/unit/test_sscanf
+tests_unit_test_sscanf_SOURCES = tests/unit/test_sscanf.c
+tests_unit_test_sscanf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sscanf_LDFLAGS = $(ENGINE_LDFLAGS)
+tests_unit_test_sscanf_LDADD = src/libengine.a $(CMOCKA_LIBS) $(BASE_LIBS)
 check_PROGRAMS += tests/unit/test_engine_db tests/unit/test_names \
   tests/unit/test_tripwire
 TESTS += tests/unit/test_engine_db tests/unit/test_names \
