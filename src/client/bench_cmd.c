@@ -8,7 +8,7 @@
 #include "base/clock.h"
 
 #define USUAL_DURATION_US 5000000
-#define USUAL_PREVIEW 32768
+#define USUAL_PREVIEW 16384
 #define SHOWN_MAX ((size_t)1 << 20)
 #define PATH_MAX_LEN 4096
 

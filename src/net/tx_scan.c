@@ -349,19 +349,20 @@ tx_note_end(struct tx *tx, const struct tx_scan_what *w)
 
 /*
  * A preview is looked into as a whole object is only where its refusal saves
- * much of a transfer: nothing of it goes out before the scan of the whole. Of
- * others the beginning has to do, and when all workers are busy it is not
- * waited for long: whole objects go first, and this one is to become one. To a
- * patient client some of it will go out, so all of it is looked into.
+ * much of a transfer: nothing of it goes out before the scan of the whole.
+ * Where little follows PreviewGlance bounds what is looked at, and when all
+ * workers are busy they are not waited for long: whole objects go first, and
+ * this one becomes one soon. To a patient client some of it will go out, so all
+ * of it is looked into.
  */
 static struct tx_scan_what
 prefix_what(const struct tx *tx)
 {
 	const struct conf_service *c = tx->svc->conf;
 	uint64_t rest = tx_rest(tx);
-	bool glance = rest == TX_REST_UNKNOWN || rest <= c->preview_scan_rest;
+	bool little = rest != TX_REST_UNKNOWN && rest <= c->preview_scan_rest;
 	uint64_t budget_us = c->preview_scan_timeout * 1000;
-	bool hurry = glance && budget_us > GLANCE_QUEUE_US &&
+	bool hurry = little && budget_us > GLANCE_QUEUE_US &&
 		     !sched_has_idle(tx->core->sched);
 
 	if (tx->host->patient)
@@ -371,8 +372,8 @@ prefix_what(const struct tx *tx)
 			    conf_scan_budget_us(c, spool_size(tx->body)) };
 	return (struct tx_scan_what){ .kind = SCAN_PREFIX,
 		.prefix_lane = true,
-		.glance = glance,
-		.most = glance ? c->preview_glance : 0,
+		.glance = little || rest == TX_REST_UNKNOWN,
+		.most = little ? c->preview_glance : 0,
 		.queue_us = hurry ? GLANCE_QUEUE_US : budget_us,
 		.budget_us = budget_us };
 }

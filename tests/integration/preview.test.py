@@ -108,6 +108,22 @@ def infected_preview_is_blocked_without_100():
 
 
 @case()
+def last_bytes_of_a_preview_are_scanned():
+    """As large as OPTIONS asks for, whatever is announced to follow."""
+    tolsey.only_tolsey()
+    with server().client() as c:
+        size = int(c.options().headers["Preview"])
+        data = samples.text(size - len(samples.MARKER)) + samples.MARKER
+        for length in (None, size + 1000, size + 10000000):
+            head = OK if length is None else OK[:-2] + (
+                b"Content-Length: %d\r\n\r\n" % length)
+            c.send(respmod(head, preview=size, allow="204") +
+                   chunked(data))
+            answer = c.read()
+            check(answer.infected, "%s: not blocked: %r" % (length, answer))
+
+
+@case()
 @not_through_cicap("c-icap answers 400 before it closes")
 def what_follows_a_block_at_the_preview_ends_the_connection():
     """FR-21: never parsed as a request."""

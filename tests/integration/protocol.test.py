@@ -63,7 +63,7 @@ def options_answer():
         lines = answer.raw_head.decode().split("\r\n")
         eq(lines[-3], "Encapsulated: null-body=0", "last line")
         eq(answer.headers["Transfer-Preview"], "*", "Transfer-Preview")
-        eq(answer.headers["Preview"], "32768", "Preview")
+        eq(answer.headers["Preview"], "16384", "Preview")
         eq(answer.headers["Allow"].split(", ")[0], "204", "Allow")
         eq(set(answer.headers["Methods"].split(", ")), {"RESPMOD", "REQMOD"},
            "Methods")

@@ -248,7 +248,7 @@ def what_a_service_is_like():
     a = ask(s.options())
     eq((a.type, a.found, a.ready, a.methods, a.service),
        (s.SERVICE, 1, 1, 3, "avscan"))
-    eq((a.preview, a.preview_size), (1, 32768))
+    eq((a.preview, a.preview_size), (1, 16384))
     check(a.daemon.startswith("tolsey/") and a.generation > 0, "%r" % vars(a))
     eq(ask(s.options(b"nobody")).found, 0, "found")
     eq(ask(s.options(b"srv_clamav")).service, "avscan", "by its alias")

@@ -85,7 +85,7 @@ for _method in ("POST", "PUT"):
 def clean_uploads_arrive():
     web().routes["/take"] = lambda h, p, b: h.answer(
         200, b"%d bytes\n" % len(b))
-    for size in (0, 1, 4095, 4096, 4097, 32767, 32768, 32769, 65536,
+    for size in (0, 1, 4095, 4096, 4097, 16383, 16384, 16385, 65536,
                  100000, 3000000):
         data = samples.filler(size)
         got = proxy().fetch(web().url("/take"), method="POST", body=data)

@@ -119,12 +119,12 @@ def one(*args, **rest):
 @case()
 def options():
     out = client()
-    for word in ("Methods           RESPMOD, REQMOD", "Preview           32768",
+    for word in ("Methods           RESPMOD, REQMOD", "Preview           16384",
                  "204: yes", "ISTag"):
         check(word in out, "%r is not in %s" % (word, out))
     got = json.loads(client("--json", "--options"))
     eq(got["headers"]["Options-TTL"], "600", "Options-TTL")
-    eq((got["preview"], got["allow_204"], got["reqmod"]), (32768, True, True))
+    eq((got["preview"], got["allow_204"], got["reqmod"]), (16384, True, True))
 
 
 @case()
@@ -181,12 +181,12 @@ def the_program_is_not_found():
 def preview_sizes():
     f = files()
     for size, preview, ieof, cont in (
-            (10, 32768, True, False), (32768, 32768, True, False),
-            (32769, 32768, False, True), (100, 0, False, True),
+            (10, 16384, True, False), (16384, 16384, True, False),
+            (16385, 16384, False, True), (100, 0, False, True),
             (4097, 4096, False, True), (0, 0, True, False),
-            (0, 32768, True, False)):
+            (0, 16384, True, False)):
         f.write("object", samples.filler(size))
-        args = [] if preview == 32768 else ["-w", preview]
+        args = [] if preview == 16384 else ["-w", preview]
         r = one(f.path("object"), *args)
         eq((r["verdict"], r["preview"], r["ieof"], r["continue"], r["sent"]),
            ("clean", preview, ieof, cont, size), "%d/%d" % (size, preview))

@@ -90,7 +90,7 @@ options(void **state)
 	s = world_sent(&w);
 	has(s, "ICAP/1.0 200 OK\r\n");
 	has(s, "Methods: RESPMOD, REQMOD\r\n");
-	has(s, "Preview: 32768\r\nTransfer-Preview: *\r\n");
+	has(s, "Preview: 16384\r\nTransfer-Preview: *\r\n");
 	has(s, "Encapsulated: null-body=0\r\n\r\n");
 	world_say(&w, "OPTIONS icap://h/nope ICAP/1.0\r\nHost: h\r\n\r\n");
 	has(world_sent(&w), "ICAP/1.0 404 ICAP Service Not Found\r\n");

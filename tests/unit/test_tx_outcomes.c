@@ -420,18 +420,22 @@ scan_preview(void **state)
 	}
 }
 
-/* Of a small object the beginning of the preview, of a large one all of it. */
+/*
+ * All of the preview by default; PreviewGlance bounds what is scanned where
+ * little follows, and never where nobody knows.
+ */
 static void
-glance_is_short(void **state)
+glance_is_bounded(void **state)
 {
 	static const struct {
 		const char *setting, *head;
 		uint64_t size;
 	} rows[] = {
-		{ "PreviewGlance 3", R200 "\r\n", 3 },
+		{ "ScanPreview on", R200 "Content-Length: 8\r\n\r\n", 4 },
 		{ "PreviewGlance 3", R200 "Content-Length: 8\r\n\r\n", 3 },
-		{ "PreviewGlance 4", R200 "\r\n", 4 },
-		{ "PreviewGlance 5", R200 "\r\n", 4 },
+		{ "PreviewGlance 4", R200 "Content-Length: 8\r\n\r\n", 4 },
+		{ "PreviewGlance 5", R200 "Content-Length: 8\r\n\r\n", 4 },
+		{ "PreviewGlance 3", R200 "\r\n", 4 },
 		{ "PreviewGlance 3", R200 "Content-Length: 262149\r\n\r\n", 4 },
 	};
 
@@ -454,7 +458,7 @@ glance_is_short(void **state)
 	}
 }
 
-/* While all workers are busy a glance waits for 10 ms, no longer. */
+/* Busy workers are waited for 10 ms where little follows. */
 static void
 glance_waits_shortly(void **state)
 {
@@ -462,7 +466,8 @@ glance_waits_shortly(void **state)
 		const char *head;
 		uint64_t waits_us;
 	} rows[] = {
-		{ R200 "\r\n", 10000 },
+		{ R200 "Content-Length: 8\r\n\r\n", 10000 },
+		{ R200 "\r\n", 100000 },
 		{ R200 "Content-Length: 262149\r\n\r\n", 100000 },
 	};
 	const struct sched_job other = { .rq = { .kind = SCAN_WHOLE,
@@ -497,7 +502,7 @@ main(void)
 		cmocka_unit_test(ignored_in_preview),
 		cmocka_unit_test(whole_len),
 		cmocka_unit_test(scan_preview),
-		cmocka_unit_test(glance_is_short),
+		cmocka_unit_test(glance_is_bounded),
 		cmocka_unit_test(glance_waits_shortly),
 		cmocka_unit_test(repeats),
 		cmocka_unit_test(no_use),
