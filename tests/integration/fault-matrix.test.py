@@ -307,12 +307,11 @@ def net_killed():
         s.close()
 
 
-@case(timeout=90)
-@not_through_cicap("connections of clients are c-icap's")
-def no_descriptors_left():
-    """Who is connected and needs none is served; a body that needs one ends
-    as failed; who comes waits until there are some again."""
-    s = faulty_server(dict(tolsey.FAULTY_SCAN, **tolsey.NO_FILES))
+def no_descriptors_left(patience, passes):
+    """Who is connected and needs none is served; a body that needs one waits
+    for it as for memory; who comes waits until there are some again."""
+    s = faulty_server(dict(tolsey.FAULTY_SCAN, **tolsey.NO_FILES),
+                      QueueTimeout=patience)
     try:
         clients = []
         while s.metric("connections_total") < 60:
@@ -322,11 +321,17 @@ def no_descriptors_left():
         large, late = clients.pop(), One(s, *other(1, 20))
         crowd = [One(s, *other(i, 20), connect=c)
                  for i, c in enumerate(clients[:OTHERS])]
-        answer = large.scan_response(samples.filler(200000))
-        check(answer.blocked, "%r" % answer)
-        s.wait_access("outcome=failed", "could not be stored")
+        large.send(icap.respmod(allow="204") +
+                   icap.chunked(samples.filler(200000)))
         all_right(crowd, s)
         check(late.got is None, "accepted without a descriptor")
+        answer = large.read()
+        eq((answer.status, answer.blocked), (204, False) if passes else
+           (200, True), "the body that needs one")
+        took = time.monotonic() - dry
+        check((took >= 1.9) == passes, "answered after %.2f s" % took)
+        s.wait_access("size=200000", "outcome=" + (
+            "clean" if passes else "overload"))
         check(s.metric("descriptors_exhausted_total") > 0, "not counted")
         time.sleep(max(0, dry + 2.0 - time.monotonic()))
         whole_again(s, dry + 2.0)
@@ -335,6 +340,18 @@ def no_descriptors_left():
             c.close()
     finally:
         s.close()
+
+
+@case(timeout=90)
+@not_through_cicap("connections of clients are c-icap's")
+def no_descriptors_left_for_two_seconds():
+    no_descriptors_left("30s", True)
+
+
+@case(timeout=90)
+@not_through_cicap("connections of clients are c-icap's")
+def no_descriptors_left_for_longer_than_queue_timeout():
+    no_descriptors_left("500ms", False)
 
 
 def no_memfd(size, action, outcome, **settings):
