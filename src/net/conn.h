@@ -63,12 +63,12 @@ void conn_pool_free(struct conn_pool *p); /* closes all connections */
  * as before, and tls is freed.
  */
 int conn_pool_configure(struct conn_pool *p, struct tls_ctx *tls) MUST_CHECK;
+/* No room even for one that would be refused. */
+bool conn_pool_is_full(const struct conn_pool *p);
 /*
  * Takes the socket over. Who may not use the server, or comes above a limit,
  * is answered 403 or 503 and closed.
  */
-/* No room even for one that would be refused. */
-bool conn_pool_is_full(const struct conn_pool *p);
 void conn_accept(
     struct conn_pool *p, int fd, const struct addr *peer, bool tls);
 /* Draining: idle connections end now, the others after their answer. */

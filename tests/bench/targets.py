@@ -243,8 +243,8 @@ def _rows():
     at_most("trickle", "first_body_ms", 200, "ms", "first byte of the body")
     at_most("trickle", "gap_ms", 1000, "ms", "longest gap")
     for load in ("tiny-html-10k", "tiny-random-10k", "tiny-text-10k",
-                 "tiny-mix", "large-html-10k", "large-random-10k",
-                 "large-mix"):
+                 "tiny-random-40k", "tiny-mix", "large-html-10k",
+                 "large-random-10k", "large-mix"):
         target("prefix scan, %s: CPU added" % load, "<=", 25,
                lambda r, load="prefix-" + load:
                100 * (r.get(load, "cpu_us") /

@@ -173,6 +173,11 @@ def announced_chunk_of_2_gib_costs_nothing():
     check(resident() - before < 30000, "%d KB more" % (resident() - before))
     for c in clients:
         c.close()
+
+
+@case()
+def announced_preview_of_2_gb_is_taken():
+    tolsey.only_tolsey()
     with server().client() as c:
         c.send(respmod(preview=2000000000) + SMALL)
         eq(c.read().status, 100, "status")

@@ -15,14 +15,15 @@ from tap import check, skip, wait_for
 
 
 # The daemon's own files that run with c-icap in front of it; of the others
-# tests/README.md says why not. IN_CI: those that cicap.test.py runs each time.
+# tests/README.md says why not. IN_CI: those that cicap.test.py runs each
+# time, and how many of their cases have to pass (a skipped one shows nothing).
 THROUGH = ("attacks", "cache", "clean-files", "client", "clients", "codings",
            "fault-matrix", "faults", "good-files", "outcomes", "preview",
            "protocol", "squid-block", "squid-chain", "squid-download",
            "squid-status", "squid-stream", "squid-tls", "squid-uploads",
            "uploads")
-IN_CI = ("attacks", "clients", "codings", "outcomes", "preview", "protocol",
-         "squid-block", "uploads")
+IN_CI = {"attacks": 38, "clients": 17, "codings": 16, "outcomes": 65,
+         "preview": 145, "protocol": 7, "squid-block": 41, "uploads": 23}
 
 
 def module():
